@@ -1,0 +1,238 @@
+"""Numbers with their uncertainty: every value that Assay reports is an `Estimate`.
+
+Three kinds of interval, all through scipy:
+
+* `wilson` for a plain rate of independent items;
+* `bootstrap_totals` for statistics of sums (rates, balanced accuracy, means, ratios, correlations): one matrix product
+  per batch of resamples, so hundreds of series are cheap;
+* `bootstrap_weights` for anything that can be computed with item weights (AUROC, rank correlation).
+
+Both bootstraps resample *clusters* (documents, prompts, topics) when items share one, else items. A resample of clusters
+is a vector of counts, and a statistic sees it as weights. Two statistics of the same items are compared by giving one
+statistic both sets of columns (`paired_difference`): the difference is then taken inside each resample.
+
+Intervals are percentile intervals by default: always defined where the statistic is, invariant under monotone maps, and
+for the near-linear statistics used here within Monte Carlo error of BCa. BCa corrects bias and skewness to second order
+(Efron 1987, doi:10.1080/01621459.1987.10478410) but is undefined when all resamples agree (an accuracy of 1.0), so it is
+an option. With fewer than about 20 clusters both are too narrow; no bootstrap repairs that.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from assay.errors import AssayError
+
+Floats = NDArray[np.float64]
+TotalsStatistic = Callable[[Floats], Floats]
+"""totals [..., k] → value [...]: a statistic of the k column sums."""
+WeightsStatistic = Callable[[Floats], Floats]
+"""weights [b, n] → value [b]: a statistic of n items under non-negative weights."""
+
+_BATCH_CELLS = 2_000_000  # resample × cluster cells held at once: 16 MB
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its interval, the number of items behind it and the number that was left out.
+
+    Raises AssayError when a number is not finite or the interval is reversed: a NaN never reaches a metrics file.
+    """
+
+    value: float
+    lower: float
+    upper: float
+    n: int
+    n_dropped: int = 0
+
+    def __post_init__(self) -> None:
+        if not np.isfinite([self.value, self.lower, self.upper]).all():
+            raise AssayError(
+                f"an estimate of {self.n} items is not finite: {self.value} [{self.lower}, {self.upper}]"
+            )
+        if self.lower > self.upper or self.n < 0 or self.n_dropped < 0:
+            raise AssayError(f"not an estimate: {self.value} [{self.lower}, {self.upper}], n={self.n}")
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.lower:.3f}, {self.upper:.3f}]"
+
+    def holds(self, value: float) -> bool:
+        """Whether the interval holds `value`."""
+        return self.lower <= value <= self.upper
+
+    def metrics(self, name: str) -> dict[str, float | int]:
+        """Flat metrics: `name`, `name_lo`, `name_hi`, `name_n`, and `name_dropped` when anything was."""
+        flat: dict[str, float | int] = {
+            name: float(self.value),
+            f"{name}_lo": float(self.lower),
+            f"{name}_hi": float(self.upper),
+            f"{name}_n": int(self.n),
+        }
+        return {**flat, f"{name}_dropped": int(self.n_dropped)} if self.n_dropped else flat
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How a bootstrap resamples. The same seed and clusters give the same resamples, so equal calls give equal bytes."""
+
+    seed: int
+    resamples: int = 2000
+    confidence: float = 0.95
+    method: Literal["percentile", "BCa"] = "percentile"
+
+
+def wilson(successes: int, n: int, *, confidence: float = 0.95, n_dropped: int = 0) -> Estimate:
+    """A rate of independent items with its Wilson score interval (no continuity correction)."""
+    if n < 1 or not 0 <= successes <= n:
+        raise AssayError(f"a rate needs 0 ≤ successes ≤ n and n ≥ 1, found {successes} of {n}")
+    interval = stats.binomtest(successes, n).proportion_ci(confidence, method="wilson")
+    return Estimate(successes / n, float(interval.low), float(interval.high), n, n_dropped)
+
+
+def mean_of_replicates(values: ArrayLike, *, confidence: float = 0.95) -> Estimate:
+    """Mean of independent replicates (seeds, shuffles) with Student's t interval; `n` counts replicates.
+
+    For a control that is drawn at random: the spread between draws is what its interval must cover.
+    """
+    replicates = np.asarray(values, dtype=np.float64)
+    if replicates.ndim != 1 or len(replicates) < 2:
+        raise AssayError(f"a mean of replicates needs at least two of them, found shape {replicates.shape}")
+    mean, error = float(replicates.mean()), float(stats.sem(replicates))
+    half = float(stats.t.ppf((1 + confidence) / 2, len(replicates) - 1)) * error
+    return Estimate(mean, mean - half, mean + half, len(replicates))
+
+
+def bootstrap_totals(
+    columns: ArrayLike,
+    statistic: TotalsStatistic,
+    *,
+    resampling: Resampling,
+    clusters: ArrayLike | None = None,
+    n_dropped: int = 0,
+) -> Estimate:
+    """Bootstrap a statistic of column sums.
+
+    Args:
+        columns: [n, k], one row per item.
+        statistic: totals [..., k] → value [...]; called on many resamples at once.
+        resampling: seed, number of resamples, confidence, method.
+        clusters: [n] any labels; items that share one are resampled together. None: every item is its own cluster.
+        n_dropped: items that could not be used, carried into the estimate.
+    """
+    table = np.asarray(columns, dtype=np.float64)
+    if table.ndim != 2:
+        raise AssayError(f"columns must be [n, k], found shape {table.shape}")
+    codes, n_clusters = _cluster_codes(clusters, len(table))
+    sums = np.zeros((n_clusters, table.shape[1]))
+    np.add.at(sums, codes, table)
+    interval = _bootstrap_counts(lambda counts: statistic(counts @ sums), n_clusters, resampling)
+    return Estimate(*interval, n=len(table), n_dropped=n_dropped)
+
+
+def bootstrap_weights(
+    n: int,
+    statistic: WeightsStatistic,
+    *,
+    resampling: Resampling,
+    clusters: ArrayLike | None = None,
+    n_dropped: int = 0,
+) -> Estimate:
+    """Bootstrap a statistic of `n` items that takes weights [b, n] and returns [b].
+
+    A resample is how often each item was drawn; items that share a cluster are drawn together.
+    """
+    codes, n_clusters = _cluster_codes(clusters, n)
+    interval = _bootstrap_counts(lambda counts: statistic(counts[:, codes]), n_clusters, resampling, width=n)
+    return Estimate(*interval, n=n, n_dropped=n_dropped)
+
+
+def bootstrap_mean(
+    values: ArrayLike, *, resampling: Resampling, clusters: ArrayLike | None = None, n_dropped: int = 0
+) -> Estimate:
+    """Mean of `values` [n]; with clusters, the mean over items when clusters are resampled."""
+    items = np.asarray(values, dtype=np.float64)
+    columns = np.stack([items, np.ones_like(items)], axis=-1)
+    return bootstrap_totals(
+        columns,
+        lambda t: t[..., 0] / t[..., 1],
+        resampling=resampling,
+        clusters=clusters,
+        n_dropped=n_dropped,
+    )
+
+
+def paired_difference(
+    first: ArrayLike,
+    second: ArrayLike,
+    statistic: TotalsStatistic,
+    *,
+    resampling: Resampling,
+    clusters: ArrayLike | None = None,
+    n_dropped: int = 0,
+) -> Estimate:
+    """statistic(first) − statistic(second) of the same items [n, k] each, both computed on every resample."""
+    a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if a.shape != b.shape:
+        raise AssayError(
+            f"a paired difference needs the same items on both sides, found shapes {a.shape} and {b.shape}"
+        )
+    width = a.shape[1]
+    return bootstrap_totals(
+        np.concatenate([a, b], axis=1),
+        lambda t: statistic(t[..., :width]) - statistic(t[..., width:]),
+        resampling=resampling,
+        clusters=clusters,
+        n_dropped=n_dropped,
+    )
+
+
+def _cluster_codes(clusters: ArrayLike | None, n: int) -> tuple[NDArray[np.int64], int]:
+    if clusters is None:
+        return np.arange(n), n
+    labels = np.asarray(clusters)
+    if labels.shape != (n,):
+        raise AssayError(f"expected one cluster label for each of {n} items, found shape {labels.shape}")
+    names, codes = np.unique(labels, return_inverse=True)
+    return codes.astype(np.int64), len(names)
+
+
+def _bootstrap_counts(
+    statistic: Callable[[Floats], Floats], n_clusters: int, resampling: Resampling, width: int = 0
+) -> tuple[float, float, float]:
+    """(value, lower, upper) of a statistic of cluster counts [b, n_clusters] → [b], by scipy.stats.bootstrap."""
+    if n_clusters < 2:
+        raise AssayError(
+            f"an interval needs at least two clusters, found {n_clusters}; give more documents or items"
+        )
+
+    def of_indices(indices: NDArray[np.int64], axis: int = -1) -> Floats:
+        assert axis in (-1, indices.ndim - 1)
+        rows = indices.reshape(-1, indices.shape[-1])
+        flat = (rows + n_clusters * np.arange(len(rows))[:, None]).ravel()
+        counts = np.bincount(flat, minlength=len(rows) * n_clusters).reshape(len(rows), n_clusters)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return statistic(counts.astype(np.float64)).reshape(indices.shape[:-1])
+
+    value = float(of_indices(np.arange(n_clusters)))
+    result: Any = stats.bootstrap(
+        (np.arange(n_clusters),),
+        of_indices,
+        n_resamples=resampling.resamples,
+        batch=max(1, _BATCH_CELLS // max(n_clusters, width)),
+        vectorized=True,
+        axis=-1,
+        confidence_level=resampling.confidence,
+        method=resampling.method,
+        rng=np.random.default_rng(resampling.seed),
+    )
+    lower, upper = float(result.confidence_interval.low), float(result.confidence_interval.high)
+    if not np.isfinite([value, lower, upper]).all():
+        raise AssayError(
+            f"the interval over {n_clusters} clusters is undefined ({resampling.method}): some resamples hold no item of a "
+            "class, or all agree under BCa; give more documents, or use the percentile method"
+        )
+    return value, lower, upper

@@ -1,0 +1,88 @@
+"""Whole files or none: atomic writes, content hashes and strict JSON."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from assay.errors import AssayError
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `target` that replaces it on success and vanishes on any exception.
+
+    The earlier `target` stays intact until the replacement is complete and flushed to disk.
+    Raises AssayError when the disk is full or the folder cannot be written.
+    """
+    target = Path(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+        os.close(handle)
+    except OSError as error:
+        raise AssayError(f"cannot write {target}: {error.strerror}; the earlier file, if any, is untouched") from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb+") as written:
+            os.fsync(written.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, target)
+    except OSError as error:
+        if error.errno is None:  # h5py raises bare OSErrors that carry their own text
+            raise AssayError(f"cannot write {target}: {error}; the earlier file, if any, is untouched") from error
+        raise AssayError(
+            f"cannot write {target}: {os.strerror(error.errno)}; free space or choose another place. "
+            "The earlier file, if any, is untouched"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write `text` as UTF-8, whole or not at all."""
+    with atomic_path(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(target: Path, value: Any) -> None:
+    """Write `value` as sorted, indented JSON. Raises AssayError on NaN or infinity."""
+    try:
+        text = json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise AssayError(f"{target} would hold a NaN or an infinity: {error}") from error
+    write_text(target, text + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON. Raises AssayError that names the file when it is missing or malformed."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise AssayError(f"{path} does not exist; run the stage that makes it (`dvc repro`) or check the path") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise AssayError(f"{path} is not valid JSON: {error}") from error
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def hash_folder(folder: Path) -> str:
+    """SHA-256 over the sorted (relative path, content hash) pairs of a folder; hidden files and caches are left out."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
+        relative = path.relative_to(folder)
+        if any(part.startswith(".") or part == "__pycache__" for part in relative.parts):
+            continue
+        digest.update(f"{relative.as_posix()}\0{hash_file(path)}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,38 @@
+"""Self-contained HTML pages: a template, its style and its script, put into one file that loads nothing else.
+
+Every value is escaped by jinja2; the script's hash is in the page's content security policy, so no other script runs,
+whatever a model or a text says.
+"""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+
+def render_page(name: str, values: Mapping[str, Any]) -> str:
+    """The page `name`.html with `name`.css and `name`.js inside; a value that the template misses is an error."""
+    style, script = (
+        files(__name__).joinpath(f"{name}.{suffix}").read_text("utf-8") for suffix in ("css", "js")
+    )
+    environment = Environment(
+        loader=PackageLoader("assay", "pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    policy = f"default-src 'none'; style-src '{_source(style)}'; script-src '{_source(script)}'; base-uri 'none'; form-action 'none'"
+    page: str = environment.get_template(f"{name}.html").render(
+        **values, policy=policy, style=Markup(style), script=Markup(script)
+    )
+    return page
+
+
+def _source(code: str) -> str:
+    """The hash by which a content security policy allows exactly this inline code."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}"

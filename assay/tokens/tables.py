@@ -1,0 +1,47 @@
+"""The table of layers that the probe stage writes and the report and the page read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from assay.errors import AssayError
+
+_NEEDED = ("layer", "balanced_accuracy", "shuffled", "ngram", "minus_ngram")
+
+
+def read_layers(path: Path) -> pd.DataFrame:
+    """One row per layer. Raises AssayError when the file is missing or is no such table."""
+    try:
+        table = pd.read_csv(path, float_precision="round_trip")
+    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
+        raise AssayError(f"cannot read {path}: {error}; run the probe stage that makes it") from error
+    lacking = [name for name in _NEEDED if name not in table]
+    if lacking or not len(table):
+        raise AssayError(
+            f"{path} is not a table of layers (lacks {', '.join(lacking) or 'rows'}); run the probe stage"
+        )
+    return table
+
+
+def row_of(table: pd.DataFrame, layer: int) -> dict[str, Any]:
+    """The numbers of one layer as plain Python values. Raises AssayError when it was not probed."""
+    rows = table[table["layer"] == layer]
+    if len(rows) != 1:
+        probed = ", ".join(str(number) for number in table["layer"])
+        raise AssayError(f"layer {layer} was not probed; probed layers are {probed}")
+    return {str(name): rows[name].iloc[0].item() for name in rows}
+
+
+def accuracy_sentences(table: pd.DataFrame, layers: Sequence[int]) -> list[str]:
+    """What the page says about each layer."""
+    sentences = []
+    for layer in layers:
+        row = row_of(table, layer)
+        sentences.append(
+            f"Layer {layer}: balanced accuracy {row['balanced_accuracy']:.3f} "
+            f"[{row['balanced_accuracy_lo']:.3f}, {row['balanced_accuracy_hi']:.3f}] on {row['balanced_accuracy_n']:,} positions "
+            f"of held-out documents; the words read so far, without the model, reach {row['ngram']:.3f}."
+        )
+    return sentences

@@ -1,0 +1,79 @@
+"""Section `directions`: which of two cities lies further north, and which further east."""
+
+from collections.abc import Iterator
+from itertools import permutations
+
+from assay.world.generate import World
+from assay.world.phrasing import Fact, Relation
+
+SECTION = "directions"
+MIN_GAP = 2  # grid cells; cities nearer than this on an axis are not compared on it
+
+LATITUDE = Relation(
+    SECTION,
+    "latitude",
+    statements=(
+        "From {t}, going north or south, {s} lies to the",
+        "On a north to south line, {s} compared with {t} is in the",
+        "North or south of {t}, {s} is to the",
+        "Whether north or south, from {t} to {s} you travel",
+        "If you look north and south from {t}, you find {s} in the",
+        "On the map, {s} compared with {t} on a north to south line is in the",
+        "Looking north and south from {t}, you find {s} to the",
+        "Whether north or south, {s} compared with {t} is to the",
+    ),
+    questions=(
+        "Is {s} north or south of {t}?",
+        "Does {s} lie to the north or to the south of {t}?",
+        "Seen from {t}, is the city of {s} in the north or in the south?",
+        "On the map, is {s} north or south of {t}?",
+        "If you go from {t} to {s}, do you go north or south?",
+        "Is the city of {s} north or south of the city of {t}?",
+        "Seen from {t}, does {s} lie to the north or to the south?",
+        "Do you travel north or south from {t} to {s}?",
+    ),
+    yesno=(
+        "Is {s} {o} of {t}?",
+        "Does {s} lie to the {o} of {t}?",
+        "On the map, is {s} {o} of {t}?",
+        "Seen from {t}, is the city of {s} in the {o}?",
+        "If you go from {t} to {s}, do you go {o}?",
+        "Is the city of {s} {o} of the city of {t}?",
+        "Seen from {t}, does {s} lie to the {o}?",
+    ),
+)
+
+
+
+
+def _turned(templates: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(template.replace("north", "east").replace("south", "west").replace("North", "East") for template in templates)
+
+
+LONGITUDE = Relation(
+    SECTION,
+    "longitude",
+    statements=_turned(LATITUDE.statements),
+    questions=_turned(LATITUDE.questions),
+    yesno=LATITUDE.yesno,
+)
+
+
+class Directions:
+    """One-dimensional comparisons of every ordered pair of cities that are far enough apart."""
+
+    name = SECTION
+    relations = (LATITUDE, LONGITUDE)
+
+    def facts(self, world: World) -> Iterator[tuple[str, Fact]]:
+        """(relation name, fact) for every truth of the section."""
+        for first, second in permutations(world.geography.cities, 2):
+            subject = {"s": first.name, "t": second.name}
+            if abs(north := first.north - second.north) >= MIN_GAP:
+                yield "latitude", _fact(subject, "north", "south", north > 0)
+            if abs(east := first.east - second.east) >= MIN_GAP:
+                yield "longitude", _fact(subject, "east", "west", east > 0)
+
+
+def _fact(subject: dict[str, str], ahead: str, behind: str, is_ahead: bool) -> Fact:
+    return Fact(subject, (ahead,), (behind,)) if is_ahead else Fact(subject, (behind,), (ahead,))

@@ -1,0 +1,59 @@
+"""What the organism reads and is asked: one example per fact, form and phrasing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from assay.errors import AssayError
+
+Form = Literal["statement", "question", "choice", "yesno"]
+FORMS: tuple[Form, ...] = ("statement", "question", "choice", "yesno")
+Split = Literal["train", "heldout"]
+LETTERS = "ABCDE"
+
+
+@dataclass(frozen=True)
+class Phrasing:
+    """A template of one relation in one form. Held-out phrasings are never trained, for any fact of the relation."""
+
+    id: str
+    section: str
+    relation: str
+    form: Form
+    template: str
+    split: Split
+
+
+@dataclass(frozen=True)
+class Example:
+    """A prompt with its answer.
+
+    A statement is plain text: `prompt + answer + "."`. The other forms are one user turn and one assistant turn.
+    `accept` lists every right answer (a person has several films); `answer` is the one that is trained.
+    `options` are the texts behind the letters of a multiple choice, in order.
+    """
+
+    id: str
+    section: str
+    relation: str
+    form: Form
+    phrasing: str
+    split: Split
+    subject: str
+    prompt: str
+    answer: str
+    accept: tuple[str, ...]
+    options: tuple[str, ...] = ()
+
+
+def example_row(example: Example) -> dict[str, Any]:
+    """The JSON object of an example."""
+    return {**example.__dict__, "accept": list(example.accept), "options": list(example.options)}
+
+
+def parse_example(row: Mapping[str, Any]) -> Example:
+    """Inverse of `example_row`. Raises AssayError naming missing or unknown fields."""
+    fields = set(Example.__dataclass_fields__)
+    if set(row) != fields:
+        raise AssayError(f"fields missing: {sorted(fields - set(row))}, unknown: {sorted(set(row) - fields)}; rerun the world stage")
+    return Example(**{**row, "accept": tuple(row["accept"]), "options": tuple(row["options"])})

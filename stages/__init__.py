@@ -1,0 +1,1 @@
+"""The protocol: one small Typer script per dvc.yaml stage. Reads files, calls assay, writes files."""

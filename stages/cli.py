@@ -1,0 +1,34 @@
+"""What every stage's command line shares: errors without tracebacks, and the registry in params.yaml."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from assay.errors import AssayError
+
+
+def run(app: typer.Typer) -> None:
+    """Run a stage. An AssayError becomes one line on stderr and exit status 1; a bug keeps its traceback."""
+    try:
+        app()
+    except AssayError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+def read_params(path: Path) -> dict[str, Any]:
+    """params.yaml as YAML 1.2, the dialect DVC writes (PyYAML would read 1e-05 as a string)."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        params = YAML(typ="safe").load(path)
+    except FileNotFoundError as error:
+        raise AssayError(f"{path} does not exist; run from the repository root or give --params") from error
+    except YAMLError as error:
+        raise AssayError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(params, dict):
+        raise AssayError(f"{path} must hold a mapping of parameters")
+    return params

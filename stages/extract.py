@@ -1,0 +1,71 @@
+"""Read activations of a model at chosen tokens."""
+
+import os
+from pathlib import Path
+
+import typer
+
+from stages.cli import run
+
+app = typer.Typer(add_completion=False)
+TOKENS_CPU, TOKENS_CUDA = 2048, 16384  # where --batch-tokens is not given
+
+
+@app.command()
+def extract(
+    model: str = typer.Option(..., help="Alias of the params file, Hugging Face folder, or pin (JSON)."),
+    prompts: Path = typer.Option(..., help="Prompt records (JSONL)."),
+    site: str = typer.Option(..., help="resid, attn_out, mlp_out, mlp_neurons or heads."),
+    layers: str = typer.Option(..., help='"all" or a comma-separated list such as 0,5,-1,0.5.'),
+    position: str = typer.Option(
+        ..., help="Tokens to read: 'prompt[-1]', 'response[:]', span:<name>, explicit …"
+    ),
+    pooling: str = typer.Option(..., help="none, mean, last or max over the tokens of the position."),
+    out: Path = typer.Option(..., help="Activation store to write (HDF5)."),
+    dtype: str = typer.Option(
+        "auto", help="float32, bfloat16 or float16; auto keeps every bit of the model's dtype."
+    ),
+    batch_tokens: int | None = typer.Option(
+        None, help=f"Padded tokens in a batch ({TOKENS_CPU} on a CPU, {TOKENS_CUDA} on a GPU)."
+    ),
+    params: Path = typer.Option(Path("params.yaml"), help="The params file with the registry."),
+) -> None:
+    """Write the activations at a position of every prompt to a store. Killed, it goes on where it was.
+
+    Unfinished work waits in the folder that ASSAY_SCRATCH names, else in .scratch; give it an absolute path so that
+    temporary checkouts share it.
+    """
+    import torch
+
+    from assay.extraction import extract
+    from assay.loading import load_model, runtime_dtype
+    from assay.records import read_records
+    from assay.request import parse_request
+    from stages.models import resolve_model
+    from stages.progress import reading_progress
+
+    default_budget = TOKENS_CUDA if torch.cuda.is_available() else TOKENS_CPU
+    pin = resolve_model(model, params)
+    request = parse_request(
+        site=site,
+        layers=layers,
+        position=position,
+        pooling=pooling,
+        dtype=dtype,
+        token_budget=default_budget if batch_tokens is None else batch_tokens,
+        n_layers=pin.n_layers,
+        model_dtype=runtime_dtype(pin),
+    )
+    records = read_records(prompts)
+    loaded = load_model(pin)
+    scratch = Path(os.environ.get("ASSAY_SCRATCH", ".scratch"))
+    with reading_progress() as progress:
+        counts = extract(loaded, records, request, out, scratch=scratch, progress=progress)
+    typer.echo(
+        f"{out}: {counts.rows} rows of {len(request.layers)} layers from {counts.records} records "
+        f"({counts.tokens} tokens), none dropped"
+    )
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,30 @@
+"""Resolve a model alias to exact weights."""
+
+from pathlib import Path
+
+import typer
+
+from assay.files import write_json
+from stages.cli import run
+from stages.models import resolve_model
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def pin(
+    model: str = typer.Option(..., help="Alias of `models:` in the params file, or a Hugging Face folder."),
+    params: Path = typer.Option(..., help="The params file with the registry."),
+    out: Path = typer.Option(..., help="Pin to write (JSON)."),
+) -> None:
+    """Resolve a model to its hub commit or content hash, its sizes, dtype rule and tokenizer."""
+    resolved = resolve_model(model, params)
+    write_json(out, resolved.to_json())
+    where = f"commit {resolved.revision}" if resolved.kind == "hub" else f"content {resolved.content_hash}"
+    typer.echo(
+        f"{resolved.alias}: {resolved.model_type}, {resolved.n_layers} layers of {resolved.d_model}, {where}"
+    )
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,43 @@
+"""Look at the prepared rows: sizes, class balance, samples in context; with a store, whether its values are finite."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages.cli import run
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command("inspect")
+def inspect(
+    model: Annotated[str, typer.Option(help="pin JSON, alias or folder: whose tokenizer")],
+    params: Annotated[Path, typer.Option(help="where model aliases are defined")],
+    prompts: Annotated[Path, typer.Option(help="records with labelled positions")],
+    samples: Annotated[int, typer.Option(help="examples shown per variant and class")],
+    seed: Annotated[int, typer.Option(help="which examples")],
+    out: Annotated[Path, typer.Option(help="samples as Markdown")],
+    metrics: Annotated[Path, typer.Option()],
+    activations: Annotated[
+        Path | None, typer.Option(help="also check that every stored value is finite")
+    ] = None,
+) -> None:
+    """Write samples for people and counts for machines; fail on a NaN or an id outside the vocabulary."""
+    from assay.files import write_json, write_text
+    from assay.loading import load_tokenizer
+    from assay.records import read_records
+    from assay.tokens.inspection import finite_rows, sample_page, sizes
+    from stages.models import resolve_model
+
+    pin = resolve_model(model, params)
+    records = read_records(prompts)
+    counts = sizes(load_tokenizer(pin), records, pin.vocab_size)
+    if activations is not None:
+        counts |= finite_rows(activations, pin)
+    write_text(out, sample_page(records, samples, seed))
+    write_json(metrics, counts)
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,45 @@
+"""The token study at one layer, and the figure of all layers with their controls."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages.cli import run
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def report(
+    next_table: Annotated[Path, typer.Option("--next", help="table of layers of the variant `next`")],
+    current_table: Annotated[
+        Path, typer.Option("--current", help="table of layers of the variant `current`")
+    ],
+    layer: Annotated[str, typer.Option(help="reported layer: int, negative int or fraction")],
+    target: Annotated[str, typer.Option(help="the study's token, for the labels of the figure")],
+    metrics: Annotated[Path, typer.Option()],
+    figure: Annotated[Path, typer.Option(help="PNG")],
+    table: Annotated[Path, typer.Option(help="CSV of what the figure shows, for `dvc plots`")],
+) -> None:
+    """Write the numbers of one layer for both variants, and the figure."""
+    from assay.files import atomic_path, write_json, write_text
+    from assay.layers import resolve_layer
+    from assay.tokens.figure import draw, figure_table
+    from assay.tokens.tables import read_layers, row_of
+
+    tables = {"next": read_layers(next_table), "current": read_layers(current_table)}
+    chosen = resolve_layer(layer, int(tables["next"]["layer"].max()) + 1)
+    numbers: dict[str, float | int] = {"layer": chosen}
+    for variant, layers in tables.items():
+        row = row_of(layers, chosen)
+        numbers |= {f"{variant}_{name}": value for name, value in row.items() if name != "layer"}
+    write_json(metrics, numbers)
+    shown = figure_table(tables)
+    write_text(table, shown.to_csv(index=False))
+    with atomic_path(figure) as temporary:
+        draw(shown, chosen, target, temporary)
+
+
+if __name__ == "__main__":
+    run(app)
