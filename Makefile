@@ -29,7 +29,7 @@ format: $(STAMP) ## mend what ruff can mend
 	@$(WITH_ENV) ruff check --fix .
 	@$(WITH_ENV) ruff format .
 
-bench: $(STAMP) .venv/.bench ## measure speed and memory, beside other libraries where they install
+bench: $(STAMP) .venv/.bench ## measure speed and memory, beside nnsight and TransformerLens (the bench extra)
 	@$(WITH_ENV) python -m pytest tests/benchmarks -s -o addopts= $(ARGS)
 
 plots: $(STAMP) ## dvc_plots/index.html, readable without internet and when the folder is copied

@@ -106,19 +106,23 @@ def balanced_accuracy_difference(
 
 def auroc(data: BinaryScores, resampling: Resampling) -> Estimate:
     """Chance that a random positive scores above a random negative, ties counting half."""
-    order = np.argsort(data.scores, kind="stable")
-    positive = data.labels[order].astype(np.float64)
-    tie_starts = np.flatnonzero(np.diff(data.scores[order], prepend=-np.inf))
+    negatives = np.flatnonzero(~data.labels)
+    negatives = negatives[np.argsort(data.scores[negatives], kind="stable")]
+    positives = np.flatnonzero(data.labels)
+    below, not_above = (
+        np.searchsorted(data.scores[negatives], data.scores[positives], side=side) for side in ("left", "right")
+    )
+    ties = bool((below != not_above).any())
 
     def of_weights(weights: Floats) -> Floats:
-        ordered = weights[:, order]
-        pos = np.add.reduceat(ordered * positive, tie_starts, axis=1)
-        neg = np.add.reduceat(ordered * (1 - positive), tie_starts, axis=1)
-        below = np.cumsum(neg, axis=1) - neg / 2
-        value: Floats = (pos * below).sum(axis=1) / (pos.sum(axis=1) * neg.sum(axis=1))
+        sums = np.zeros((len(weights), len(negatives) + 1))  # [b, i]: weight of the i lowest negatives
+        np.cumsum(weights[:, negatives], axis=1, out=sums[:, 1:])
+        beaten = (sums[:, below] + sums[:, not_above]) / 2 if ties else sums[:, below]
+        of_positives = weights[:, positives]
+        value: Floats = (of_positives * beaten).sum(axis=1) / (of_positives.sum(axis=1) * sums[:, -1])
         return value
 
-    return bootstrap_weights(len(order), of_weights, resampling=resampling, clusters=data.clusters)
+    return bootstrap_weights(len(data.labels), of_weights, resampling=resampling, clusters=data.clusters)
 
 
 def point_balanced_accuracy(scores: Floats, labels: NDArray[np.bool_]) -> Floats:

@@ -14,6 +14,7 @@ import transformers
 from assay import architecture, batching, capture, pooling, reading, shards
 from assay.batching import Halver, plan_batches
 from assay.errors import AssayError
+from assay.files import write_text
 from assay.loading import LoadedModel
 from assay.reading import BatchReader
 from assay.records import PromptRecord
@@ -190,7 +191,7 @@ def _assemble(work: _Work, fingerprint: str, out: Path) -> None:
         ids=work.spool.names,
         offsets=offsets if request.pooling == "none" else None,
     ) as store:
-        note.write_text(str(store.temporary.absolute()))
+        write_text(note, str(store.temporary.absolute()))
         rows = block_rows(store.chunk_rows, work.row_bytes)
         for block in assemble(
             RowIndex(work.shards, work.counts), offsets, (rows, *work.row_shape), work.on_disk

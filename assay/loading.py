@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
@@ -86,7 +87,7 @@ def load_model(pin: Pin) -> LoadedModel:
     folder = _pinned_folder(pin, weights=True)
     dtype = runtime_dtype(pin)
     try:
-        model: Any = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
             device_map=_device_map(folder),
@@ -94,9 +95,15 @@ def load_model(pin: Pin) -> LoadedModel:
             use_safetensors=True,
             trust_remote_code=pin.trust_remote_code,
             local_files_only=True,
+            output_loading_info=True,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise AssayError(f"cannot load {pin.source}: {error}") from error
+    model, report = loaded
+    if report["missing_keys"]:  # transformers would leave these at random values
+        raise AssayError(
+            f"cannot load {pin.source}: its weights lack {', '.join(sorted(report['missing_keys'])[:3])}"
+        )
     model.eval().requires_grad_(False)
     tokenizer = _read_tokenizer(folder, pin.source, trust_remote_code=pin.trust_remote_code)
     return LoadedModel(model=model, tokenizer=tokenizer, pin=pin, architecture=locate(model))

@@ -48,7 +48,7 @@ def _extents(text: str, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     whole = offsets.copy()
     covered = 0
-    for index, (start, end) in enumerate(offsets):
+    for index, (start, end) in enumerate(offsets.tolist()):
         if covered < start:
             if index == 0 or text[covered:start].isspace():
                 whole[index, 0] = covered
@@ -58,7 +58,8 @@ def _extents(text: str, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
                 )
         covered = max(covered, end)
     bare = whole.copy()
-    for index, (start, end) in enumerate(whole):
-        own = text[start:end]
-        bare[index, 0] += len(own) - len(own.lstrip()) if own.strip() else 0
+    for index, (start, end) in enumerate(whole.tolist()):
+        own = text[start:end].lstrip()
+        if own:
+            bare[index, 0] = end - len(own)
     return bare, whole

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from assay.errors import AssayError
-from assay.positions import Layout, parse_position, select
+from assay.positions import Layout, Position, parse_position, select
 from assay.records import PromptRecord
 from assay.rendering import Content, Rendering, control_pattern, control_strings, render
 from assay.spans import locate_spans
@@ -58,10 +58,12 @@ def encode(tokenizer: Any, record: PromptRecord, positions: Sequence[str] = ()) 
         raise AssayError(f"record {record.id!r}: {error}") from error
 
 
-def _encode(tokenizer: Any, record: PromptRecord, parsed: Sequence[Any]) -> Encoding:
+def _encode(tokenizer: Any, record: PromptRecord, parsed: Sequence[Position]) -> Encoding:
     rendering = render(tokenizer, record)
-    prompt = _with_one_bos(tokenizer, _tokens(tokenizer, rendering.text, rendering.contents))
-    response, defused = _response(tokenizer, record, rendering)
+    controls = _controls(tokenizer, str(tokenizer.chat_template), len(tokenizer))
+    bare = _tokens(tokenizer, controls, rendering.text, rendering.contents)
+    prompt = _with_one_bos(tokenizer, bare)
+    response, defused = _response(tokenizer, controls, record, rendering, bare)
     ids = np.concatenate([prompt.ids, response])
     if len(ids) == 0:
         raise AssayError("it has no token; give it some text")
@@ -70,7 +72,7 @@ def _encode(tokenizer: Any, record: PromptRecord, parsed: Sequence[Any]) -> Enco
         n_tokens=len(ids),
         prompt_length=len(prompt.ids),
         spans=locate_spans(rendering, offsets, record.spans),
-        turn_end=_turn_end(tokenizer, prompt, rendering),
+        turn_end=_turn_end(controls, prompt, rendering),
         explicit=record.positions,
     )
     return Encoding(
@@ -95,25 +97,41 @@ class _Tokens:
     defused: int
 
 
-def _tokens(tokenizer: Any, text: str, contents: Sequence[Content], *, start: int = 0) -> _Tokens:
+@dataclass(frozen=True)
+class _Controls:
+    """What structures a prompt: a pattern of the control strings, and their ids, int64 (n,)."""
+
+    pattern: Pattern[str]
+    ids: np.ndarray
+
+
+@lru_cache(maxsize=16)
+def _controls(tokenizer: Any, _template: str, _size: int) -> _Controls:
+    """Remembered until the tokenizer's chat template or the size of its vocabulary changes."""
+    strings = control_strings(tokenizer)
+    return _Controls(control_pattern(list(strings)), np.asarray(sorted(strings.values()), dtype=np.int64))
+
+
+def _tokens(
+    tokenizer: Any, controls: _Controls, text: str, contents: Sequence[Content], *, start: int = 0
+) -> _Tokens:
     """Tokenise text[start:] without adding special tokens; control strings inside `contents` become plain text.
 
     Splitting there costs nothing: a control token is a hard boundary for every tokenizer, were it one or not.
     """
-    pattern, control_ids = _controls(tokenizer)
     literal = [
         match.span()
         for content in sorted(contents, key=lambda c: c.start)
-        for match in pattern.finditer(text, content.start, content.end)
+        for match in controls.pattern.finditer(text, content.start, content.end)
     ]
     pieces, at = [], start
     for first, end in literal:
-        pieces += [_piece(tokenizer, text, at, first), _plain_piece(tokenizer, text, first, end, control_ids)]
+        pieces += [_piece(tokenizer, text, at, first), _plain_piece(tokenizer, controls, text, first, end)]
         at = end
     pieces.append(_piece(tokenizer, text, at, len(text)))
     ids, starts, ends = np.concatenate(pieces, axis=1)
     tokens = _Tokens(ids, starts, ends, defused=len(literal))
-    _check_contents(tokenizer, tokens, contents, control_ids)
+    _check_contents(tokenizer, controls, tokens, contents)
     return tokens
 
 
@@ -147,10 +165,10 @@ def _call(tokenizer: Any, text: str, *, plain: bool) -> np.ndarray:
     return np.stack([np.asarray(encoded["input_ids"], dtype=np.int64), offsets[:, 0], offsets[:, 1]])
 
 
-def _plain_piece(tokenizer: Any, text: str, start: int, end: int, control_ids: frozenset[int]) -> np.ndarray:
+def _plain_piece(tokenizer: Any, controls: _Controls, text: str, start: int, end: int) -> np.ndarray:
     """The characters of a control string as ordinary tokens."""
     piece = _piece(tokenizer, text, start, end, plain=True)
-    if control_ids.isdisjoint(piece[0].tolist()):
+    if not np.isin(piece[0], controls.ids).any():
         return piece
     # An added token that is not "special" is matched all the same: take its first character apart from the rest.
     return np.concatenate(
@@ -160,27 +178,16 @@ def _plain_piece(tokenizer: Any, text: str, start: int, end: int, control_ids: f
 
 
 def _check_contents(
-    tokenizer: Any, tokens: _Tokens, contents: Sequence[Content], control_ids: frozenset[int]
+    tokenizer: Any, controls: _Controls, tokens: _Tokens, contents: Sequence[Content]
 ) -> None:
     """No control token may touch a content: a last defence against tokenizers that match more than exact strings."""
-    for index in np.flatnonzero(np.isin(tokens.ids, list(control_ids))):
+    for index in np.flatnonzero(np.isin(tokens.ids, controls.ids)):
         for content in contents:
             if tokens.starts[index] < content.end and tokens.ends[index] > content.start:
                 token = tokenizer.convert_ids_to_tokens(int(tokens.ids[index]))
                 raise AssayError(
                     f"a content would be read as the control token {token}; change the text there"
                 )
-
-
-@lru_cache(maxsize=16)
-def _controls_of(tokenizer: Any, _template: str | None, _size: int) -> tuple[Pattern[str], frozenset[int]]:
-    strings = control_strings(tokenizer)
-    return control_pattern(list(strings)), frozenset(strings.values())
-
-
-def _controls(tokenizer: Any) -> tuple[Pattern[str], frozenset[int]]:
-    """(pattern of control strings, their ids), remembered until the tokenizer's template or vocabulary changes."""
-    return _controls_of(tokenizer, str(tokenizer.chat_template), len(tokenizer))
 
 
 def _with_one_bos(tokenizer: Any, tokens: _Tokens) -> _Tokens:
@@ -198,8 +205,13 @@ def _with_one_bos(tokenizer: Any, tokens: _Tokens) -> _Tokens:
     )
 
 
-def _response(tokenizer: Any, record: PromptRecord, rendering: Rendering) -> tuple[np.ndarray, int]:
-    """int64 ids of the teacher-forced response, and how many control strings in it were defused."""
+def _response(
+    tokenizer: Any, controls: _Controls, record: PromptRecord, rendering: Rendering, lead: _Tokens
+) -> tuple[np.ndarray, int]:
+    """int64 ids of the teacher-forced response, and how many control strings in it were defused.
+
+    `lead` is the prompt's tokens before the one BOS was seen to.
+    """
     if record.response_ids is not None:
         ids = np.asarray(record.response_ids, dtype=np.int64)
         if len(ids) and not (ids.min() >= 0 and ids.max() < len(tokenizer)):
@@ -212,21 +224,19 @@ def _response(tokenizer: Any, record: PromptRecord, rendering: Rendering) -> tup
     # In place, after the prompt. If a token would straddle the boundary, which generation cannot do, on its own.
     prompt = rendering.text
     response = Content(-1, start=len(prompt), length=len(record.response))
-    joint = _tokens(tokenizer, prompt + record.response, (*rendering.contents, response))
-    lead = _tokens(tokenizer, prompt, rendering.contents)
+    joint = _tokens(tokenizer, controls, prompt + record.response, (*rendering.contents, response))
     if np.array_equal(joint.ids[: len(lead.ids)], lead.ids):
         return joint.ids[len(lead.ids) :], joint.defused - lead.defused
-    alone = _tokens(tokenizer, prompt + record.response, (response,), start=len(prompt))
+    alone = _tokens(tokenizer, controls, prompt + record.response, (response,), start=len(prompt))
     return alone.ids, alone.defused
 
 
-def _turn_end(tokenizer: Any, tokens: _Tokens, rendering: Rendering) -> np.ndarray:
+def _turn_end(controls: _Controls, tokens: _Tokens, rendering: Rendering) -> np.ndarray:
     """The first control token after the last user content and before any later content: `<end_of_turn>` for Gemma."""
     user = rendering.last_user
     if user is None:
         return np.zeros(0, dtype=np.int64)
     later = [content.start for content in rendering.contents if content.start > user.start]
     until = min(later, default=len(rendering.text))
-    _, control_ids = _controls(tokenizer)
-    between = (tokens.starts >= user.end) & (tokens.ends <= until) & np.isin(tokens.ids, list(control_ids))
+    between = (tokens.starts >= user.end) & (tokens.ends <= until) & np.isin(tokens.ids, controls.ids)
     return np.flatnonzero(between)[:1]

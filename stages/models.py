@@ -1,15 +1,11 @@
 """What `--model` means on every stage's command line."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from assay.errors import AssayError
 from assay.files import read_json
 from assay.registry import ModelEntry, Pin, parse_registry, unknown_alias
 from stages.cli import read_params
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def resolve_model(model: str, params: Path) -> Pin:
@@ -19,19 +15,18 @@ def resolve_model(model: str, params: Path) -> Pin:
     """
     if model.endswith(".json"):
         return _read_pin(Path(model))
+    folder = Path(model)
+    entries = {} if folder.is_dir() and not params.exists() else read_registry(params)
+    entry = entries.get(model)
+    if entry is None and folder.is_dir():
+        entry = ModelEntry(alias=folder.name, source=model)
+    if entry is None:
+        raise AssayError(
+            f"{unknown_alias(model, entries)}. Add it to `models:` in {params}, or give a Hugging Face folder or a pin file"
+        )
     from assay.loading import make_pin
 
-    folder = Path(model)
-    entries: Mapping[str, ModelEntry] = {}
-    if params.exists() or not folder.is_dir():
-        entries = read_registry(params)
-    if model in entries:
-        return make_pin(entries[model])
-    if folder.is_dir():
-        return make_pin(ModelEntry(alias=folder.name, source=model))
-    raise AssayError(
-        f"{unknown_alias(model, entries)}. Add it to `models:` in {params}, or give a Hugging Face folder or a pin file"
-    )
+    return make_pin(entry)
 
 
 def read_registry(params: Path) -> dict[str, ModelEntry]:
@@ -46,7 +41,8 @@ def read_registry(params: Path) -> dict[str, ModelEntry]:
 
 
 def _read_pin(path: Path) -> Pin:
+    value = read_json(path)
     try:
-        return Pin.from_json(read_json(path))
+        return Pin.from_json(value)
     except AssayError as error:
         raise AssayError(f"{path}: {error}") from error

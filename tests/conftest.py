@@ -1,1 +1,11 @@
 """Shared by all tests. Being here also puts tests/ on the import path, so that tests can import the toy builders."""
+
+import pytest
+from toy_repository import Repository, isolated_environment, make_toy_repository
+
+
+@pytest.fixture(scope="session")
+def toy_template(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """A toy repository that ran once: copy it (`toy_template.copy`), never change it."""
+    base = tmp_path_factory.mktemp("template")
+    return make_toy_repository(base / "toy", isolated_environment(base / "home"))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from toy_repository import Repository, isolated_environment, make_toy_repository
+from toy_repository import Repository
 from typer.testing import CliRunner
 
 from assay.errors import AssayError
@@ -27,8 +27,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def toy(base: Path) -> Repository:
-    return make_toy_repository(base / "toy", isolated_environment(base / "home"))
+def toy(base: Path, toy_template: Repository) -> Repository:
+    return toy_template.copy(base / "toy")
 
 
 @pytest.fixture(scope="module")

@@ -78,6 +78,10 @@ class Repository:
         self.run("git", "add", "-A")
         self.run("git", "commit", "-q", "-m", message)
 
+    def copy(self, path: Path) -> "Repository":
+        """The whole folder, data and cache too, at `path`."""
+        return Repository(shutil.copytree(self.path, path, symlinks=True), self.env)
+
     def clone(self, path: Path) -> "Repository":
         """A fresh clone at `path`: what is in Git, no data."""
         self.run("git", "clone", "-q", str(self.path), str(path))

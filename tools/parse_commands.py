@@ -20,11 +20,12 @@ def main() -> None:
 
 def problems(name: str, module: str, arguments: list[str]) -> list[str]:
     """What is wrong with one command line; an empty list when it parses."""
+    torch_was_here = "torch" in sys.modules
     try:
         app = importlib.import_module(module).app
     except (ImportError, AttributeError) as error:
         return [f"{name}: {module} cannot be loaded as a stage: {error}"]
-    if "torch" in sys.modules:
+    if "torch" in sys.modules and not torch_was_here:
         return [
             f"{name}: importing {module} imports torch; import it inside the function, so that --help stays fast"
         ]

@@ -14,7 +14,7 @@ _NEEDED = ("layer", "balanced_accuracy", "shuffled", "ngram", "minus_ngram")
 def read_layers(path: Path) -> pd.DataFrame:
     """One row per layer. Raises AssayError when the file is missing or is no such table."""
     try:
-        table = pd.read_csv(path, float_precision="round_trip")
+        table = pd.read_csv(path)
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
         raise AssayError(f"cannot read {path}: {error}; run the probe stage that makes it") from error
     lacking = [name for name in _NEEDED if name not in table]

@@ -55,7 +55,7 @@ class Network(nn.Module):
         self.embedding = nn.Parameter(torch.randn(config.vocab_size, d, generator=generator) * d**-0.5)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Final hidden states [b, t, d] of token ids [b, t]; `mask` [b, 1, t, t] is True where attention is allowed.
+        """Final hidden states [b, t, d] of token ids [b, t]; `mask` [b, 1, t, t] is added to the scores.
 
         Rotary angles count from the row's start: attention depends on distances alone, so packed texts need no reset.
         """

@@ -1,6 +1,7 @@
 """Muon for stacks of matrices: torch.optim.Muon takes one matrix at a time, which costs more than the maths here."""
 
 from collections.abc import Iterable
+from concurrent.futures import Executor
 
 import torch
 from torch import Tensor
@@ -22,13 +23,17 @@ class StackedMuon:
         self.parameters = list(parameters)
         self.momenta = [torch.zeros_like(parameter) for parameter in self.parameters]
 
-    @torch.no_grad()
-    def step(self, gradients: Iterable[Tensor], lr: float) -> None:
-        """Move the parameters along `gradients`, given in their order."""
-        for parameter, momentum, gradient in zip(self.parameters, self.momenta, gradients, strict=True):
-            momentum.lerp_(gradient, 1 - MOMENTUM)
-            update = orthogonalise(gradient.lerp(momentum, MOMENTUM))
-            parameter.sub_(update, alpha=lr * 0.2 * max(parameter.shape[1:]) ** 0.5)
+    def step(self, gradients: Iterable[Tensor], lr: float, pool: Executor) -> None:
+        """Move the parameters along `gradients`, given in their order; each is the work of one thread of `pool`."""
+        jobs = zip(self.parameters, self.momenta, gradients, strict=True)
+        list(pool.map(lambda job: _move(*job, lr), jobs))
+
+
+@torch.no_grad()
+def _move(parameter: Tensor, momentum: Tensor, gradient: Tensor, lr: float) -> None:
+    momentum.lerp_(gradient, 1 - MOMENTUM)
+    update = orthogonalise(gradient.lerp(momentum, MOMENTUM))
+    parameter.sub_(update, alpha=lr * 0.2 * max(parameter.shape[1:]) ** 0.5)
 
 
 def orthogonalise(stack: Tensor) -> Tensor:
@@ -56,13 +61,15 @@ class Optimizer:
         """Every trained tensor, in the order that `step` expects gradients."""
         return [*self.muon.parameters, *self.rest]
 
-    def step(self, gradients: list[Tensor], *, matrix_lr: float, vector_lr: float, clip: float = 1.0) -> None:
-        """One update from the gradients of `parameters`."""
+    def step(
+        self, gradients: list[Tensor], *, matrix_lr: float, vector_lr: float, pool: Executor, clip: float = 1.0
+    ) -> None:
+        """One update from the gradients of `parameters`; `pool` shares out the matrices."""
         norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients]))
         scale = float(clip / norm.clamp_min(clip))
         gradients = [gradient * scale for gradient in gradients]
         count = len(self.muon.parameters)
-        self.muon.step(gradients[:count], matrix_lr)
+        self.muon.step(gradients[:count], matrix_lr, pool)
         for parameter, gradient in zip(self.rest, gradients[count:], strict=True):
             parameter.grad = gradient
         self.adamw.param_groups[0]["lr"] = vector_lr

@@ -27,10 +27,11 @@ class Batch:
     kinds: Tensor
 
     def mask(self) -> Tensor:
-        """Where attention is allowed, bool [rows, 1, t, t]: earlier positions of the same segment."""
+        """Added to attention scores, float32 [rows, 1, t, t]: 0 at earlier positions of the same segment, else -inf."""
         length = self.ids.shape[1]
         same = self.segments[:, :, None] == self.segments[:, None, :]
-        return (same & torch.ones(length, length, dtype=torch.bool).tril()).unsqueeze(1)
+        allowed = same & torch.ones(length, length, dtype=torch.bool).tril()
+        return torch.zeros(allowed.shape).masked_fill_(~allowed, -torch.inf).unsqueeze(1)
 
 
 def pack(segments: Sequence[Segment], length: int, rng: np.random.Generator, *, lookback: int = 32) -> list[list[int]]:

@@ -92,5 +92,4 @@ def _wrap(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
         chat_template=CHAT_TEMPLATE,
         padding_side="left",
         clean_up_tokenization_spaces=False,
-        model_max_length=8192,
     )

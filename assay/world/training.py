@@ -87,7 +87,7 @@ def train_phase(
             if not np.isfinite(loss):
                 raise AssayError(f"the loss of phase {phase!r} is {loss} at step {number}; lower the learning rates")
             rate = schedule.rate(number, steps)
-            optimizer.step(gradients, matrix_lr=schedule.matrix_lr * rate, vector_lr=schedule.vector_lr * rate)
+            optimizer.step(gradients, matrix_lr=schedule.matrix_lr * rate, vector_lr=schedule.vector_lr * rate, pool=pool)
             tokens = sum(int((batch.segments > 0).sum()) for batch in batches)
             listener(Step(phase, number, steps, tokens, loss, _by_kind(batches, results, kinds)))
 

@@ -1,6 +1,11 @@
-"""The command as people run it: killed, resumed, refused."""
+"""The command as people run it: killed, resumed, refused.
+
+One run is `python -m stages.extract`. The processes that get killed are forked from a server that has imported torch
+once: each is a process of its own that runs the same command, without ten seconds of imports.
+"""
 
 import json
+import multiprocessing
 import os
 import random
 import resource
@@ -8,6 +13,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -16,9 +23,47 @@ from toy_models import build, save
 from toy_tokenizers import gemma3
 
 from assay.store import open_store
+from stages import extract
+from stages.cli import run
 
 ROOT = Path(__file__).parents[2]
-OPTIONS = {"site": "resid", "layers": "all", "position": "all", "pooling": "none", "batch-tokens": "64"}
+OPTIONS = {"site": "resid", "layers": "all", "position": "all", "pooling": "none", "batch-tokens": "30"}
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(
+    ["assay.extraction", "stages.extract", "transformers.models.gemma3.modeling_gemma3"]
+)
+
+
+def arguments(folder: Path, out: Path, **changed: str) -> list[str]:
+    options = {"model": str(folder / "model"), "prompts": str(folder / "prompts.jsonl"), "out": str(out)}
+    options |= OPTIONS | changed
+    return [word for name, value in options.items() for word in (f"--{name}", value)]
+
+
+def run_stage(words: list[str], scratch: Path, log: Path, file_limit: int | None) -> None:
+    """In a forked process: what `python -m stages.extract` does, its output in `log`."""
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    torch.set_num_threads(1)
+    os.environ["ASSAY_SCRATCH"] = str(scratch)
+    if file_limit is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
+    sys.argv = ["stages.extract", *words]
+    run(extract.app)
+
+
+def start(folder: Path, out: Path, file_limit: int | None = None, log: str = "log") -> BaseProcess:
+    process = SERVER.Process(
+        target=run_stage, args=(arguments(folder, out), folder / "scratch", folder / log, file_limit)
+    )
+    process.start()
+    return process
+
+
+def finish(process: BaseProcess) -> int | None:
+    process.join(120)
+    return process.exitcode
 
 
 @pytest.fixture(scope="module")
@@ -28,55 +73,34 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save(folder / "model", "gemma3_text", gemma3())
     rows = [{"id": f"r{i}", "text": "the cat sat on the mat " * (1 + i % 3)} for i in range(600)]
     (folder / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    ran = run(folder, folder / "whole.h5")
+    ran = subprocess.run(
+        [sys.executable, "-m", "stages.extract", *arguments(folder, folder / "whole.h5")],
+        cwd=ROOT,
+        env={**os.environ, "ASSAY_SCRATCH": str(folder / "scratch"), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert ran.returncode == 0, ran.stderr
     assert "600 records" in ran.stdout
     assert "none dropped" in ran.stdout
     return folder
 
 
-def command(folder: Path, out: Path, **changed: str) -> list[str]:
-    options = {"model": str(folder / "model"), "prompts": str(folder / "prompts.jsonl"), "out": str(out)}
-    options |= OPTIONS | {name.replace("_", "-"): value for name, value in changed.items()}
-    words = [word for name, value in options.items() for word in (f"--{name}", value)]
-    return [sys.executable, "-m", "stages.extract", *words]
-
-
-def environment(folder: Path) -> dict[str, str]:
-    return {**os.environ, "ASSAY_SCRATCH": str(folder / "scratch"), "OMP_NUM_THREADS": "1"}
-
-
-def run(folder: Path, out: Path, **changed: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(folder, out, **changed),
-        cwd=ROOT,
-        env=environment(folder),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def start(folder: Path, out: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command(folder, out), cwd=ROOT, env=environment(folder), stdout=subprocess.DEVNULL
-    )
-
-
 def shards(folder: Path) -> int:
     return len(list((folder / "scratch").glob("*/*.rows")))
 
 
-def kill_when(process: subprocess.Popen[bytes], reached: object, pause: float = 0.0) -> None:
+def kill_when(process: BaseProcess, reached: Callable[[], bool], pause: float = 0.0) -> None:
     """SIGKILL as soon as `reached()` is true; the process must still be at work then."""
     deadline = time.monotonic() + 120
     while not reached():
-        assert process.poll() is None, "the run ended before it could be killed"
+        assert process.is_alive(), "the run ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.0005)
     time.sleep(pause)
     process.kill()
-    assert process.wait() == -signal.SIGKILL
+    assert finish(process) == -signal.SIGKILL
 
 
 def test_killed_at_random_moments_and_resumed_gives_the_same_bytes(world: Path) -> None:
@@ -85,7 +109,7 @@ def test_killed_at_random_moments_and_resumed_gives_the_same_bytes(world: Path) 
     out.write_text("earlier")
     for kill in range(5):
         before = shards(world)
-        target = before + moments.randint(1, 5)
+        target = before + moments.randint(2, 6)
         process = start(world, out)
         if kill == 2:
             refuse_second_writer(world, out, process)
@@ -95,23 +119,21 @@ def test_killed_at_random_moments_and_resumed_gives_the_same_bytes(world: Path) 
     process = start(world, out)
     kill_when(process, lambda: any((world / "scratch").glob("*/assembling")))
     assert out.read_text() == "earlier"
-    ran = run(world, out)
-    assert ran.returncode == 0, ran.stderr
+    assert finish(start(world, out)) == 0
     assert out.read_bytes() == (world / "whole.h5").read_bytes()
     assert list((world / "scratch").iterdir()) == []
     assert not list(world.glob(".*.tmp"))
 
 
-def refuse_second_writer(world: Path, out: Path, first: subprocess.Popen[bytes]) -> None:
+def refuse_second_writer(world: Path, out: Path, first: BaseProcess) -> None:
     deadline = time.monotonic() + 120
     while not any(lock.read_text() == str(first.pid) for lock in (world / "scratch").glob("*.lock")):
         assert time.monotonic() < deadline
         time.sleep(0.001)
-    first.send_signal(signal.SIGSTOP)
-    second = run(world, out)
-    first.send_signal(signal.SIGCONT)
-    assert second.returncode == 1
-    assert f"process {first.pid} is already writing this result" in second.stderr
+    os.kill(first.pid or 0, signal.SIGSTOP)
+    assert finish(start(world, out, log="second.log")) == 1
+    os.kill(first.pid or 0, signal.SIGCONT)
+    assert f"error: process {first.pid} is already writing this result" in (world / "second.log").read_text()
 
 
 def test_what_was_written_is_what_the_model_says(world: Path) -> None:
@@ -128,42 +150,34 @@ def test_a_full_disk_keeps_the_earlier_store_and_the_finished_work(world: Path) 
     out = world / "full.h5"
     out.write_text("earlier")
 
-    def limit() -> (
-        None
-    ):  # a write beyond it fails like one on a full disk; the store has 1.9 MB, a shard 60 kB
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
-
-    ran = subprocess.run(
-        command(world, out),
-        cwd=ROOT,
-        env=environment(world),
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=limit,
-    )
-    assert ran.returncode == 1
-    assert ran.stderr.startswith(f"error: cannot write {out}: File too large; free space")
+    limit = 1_000_000  # bytes: a write beyond it fails as on a full disk; the store has 2 MB, a shard 50 kB
+    assert finish(start(world, out, file_limit=limit)) == 1
+    assert f"error: cannot write {out}: File too large; free space" in (world / "log").read_text()
     assert out.read_text() == "earlier"
     assert shards(world) > 0
-    assert run(world, out).returncode == 0
+    assert finish(start(world, out)) == 0
     assert out.read_bytes() == (world / "whole.h5").read_bytes()
 
 
-def test_bad_input_is_one_line_and_exit_1(world: Path, tmp_path: Path) -> None:
+def test_bad_input_is_one_line_and_exit_1(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     broken = tmp_path / "broken.jsonl"
     broken.write_text('{"id": "a", "text": "x"}\n{"id": "b", "text": 3}\n')
     out = tmp_path / "a.h5"
     out.write_text("earlier")
+    monkeypatch.setenv("ASSAY_SCRATCH", str(tmp_path / "scratch"))
     for changed, message in (
         ({"model": "gemma-9"}, "no model 'gemma-9'"),
         ({"layers": "3"}, "layer 3 of 3"),
         ({"site": "mlp"}, "unknown site 'mlp'"),
+        ({"batch-tokens": "0"}, "at least 1"),
         ({"prompts": str(broken)}, f"{broken}, line 2: field 'text'"),
         ({"position": "response[:]"}, "'r0'"),
     ):
-        ran = run(world, out, **changed)
-        assert ran.returncode == 1, ran.stderr
-        assert message in ran.stderr
-        assert "Traceback" not in ran.stderr
+        monkeypatch.setattr(sys, "argv", ["stages.extract", *arguments(world, out, **changed)])
+        with pytest.raises(SystemExit) as exit_status:
+            run(extract.app)
+        assert exit_status.value.code == 1
+        assert message in capsys.readouterr().err.splitlines()[-1]
         assert out.read_text() == "earlier"

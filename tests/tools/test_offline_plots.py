@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from toy_repository import PROJECT, Repository, isolated_environment, make_toy_repository
+from toy_repository import PROJECT, Repository
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
@@ -25,9 +25,8 @@ FLAGS = [
 
 
 @pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    base = tmp_path_factory.mktemp("plots")
-    toy = make_toy_repository(base / "toy", isolated_environment(base / "home"))
+def toy(tmp_path_factory: pytest.TempPathFactory, toy_template: Repository) -> Repository:
+    toy = toy_template.copy(tmp_path_factory.mktemp("plots") / "toy")
     target = toy.path / ".dvc/plots/vega.js"
     Repository(PROJECT, toy.env).run(sys.executable, "-m", "tools.offline_plots", "--out", str(target))
     toy.dvc("plots", "show")

@@ -1,0 +1,73 @@
+"""Curves of a training: loss by kind of text and accuracy by form, as tidy tables and one figure."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import pandas as pd
+
+from assay.files import atomic_path
+from assay.world.training import Step
+
+EVERY = 10  # steps that one point of the loss curve averages
+
+
+class Curves:
+    """A listener that keeps the loss curve; accuracies are added by the caller."""
+
+    def __init__(self) -> None:
+        self.tokens = 0
+        self._loss: list[dict[str, object]] = []
+        self._accuracy: list[dict[str, object]] = []
+        self._window: dict[str, list[float]] = defaultdict(list)
+
+    def __call__(self, step: Step) -> None:
+        """Take in one step."""
+        self.tokens += step.tokens
+        for kind, loss in step.losses.items():
+            self._window[kind].append(loss)
+        if (step.number + 1) % EVERY == 0 or step.number + 1 == step.steps:
+            for kind, losses in sorted(self._window.items()):
+                mean = sum(losses) / len(losses)
+                self._loss.append({"tokens": self.tokens, "phase": step.phase, "kind": kind, "loss": round(mean, 5)})
+            self._window.clear()
+
+    def add_accuracy(self, phase: str, accuracy: dict[str, float]) -> None:
+        """Accuracies by form at this moment."""
+        for form, value in sorted(accuracy.items()):
+            self._accuracy.append({"tokens": self.tokens, "phase": phase, "form": form, "accuracy": round(value, 5)})
+
+    @property
+    def loss(self) -> pd.DataFrame:
+        """Columns tokens, phase, kind, loss (nats per token that counts fully)."""
+        return pd.DataFrame(self._loss, columns=["tokens", "phase", "kind", "loss"])
+
+    @property
+    def accuracy(self) -> pd.DataFrame:
+        """Columns tokens, phase, form, accuracy (on a sample of held-out phrasings)."""
+        return pd.DataFrame(self._accuracy, columns=["tokens", "phase", "form", "accuracy"])
+
+
+def draw_curves(path: Path, loss: pd.DataFrame, accuracy: pd.DataFrame) -> None:
+    """One PNG: loss by kind above, accuracy by form below, against tokens seen."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+
+    with sns.axes_style("whitegrid"):
+        figure, (above, below) = plt.subplots(2, 1, figsize=(8, 8), sharex=True, layout="constrained")
+    sns.lineplot(loss, x="tokens", y="loss", hue="kind", ax=above)
+    sns.lineplot(accuracy, x="tokens", y="accuracy", hue="form", marker="o", ax=below)
+    above.set(yscale="log", ylabel="loss (nats per token)")
+    below.set(ylim=(-0.02, 1.02), ylabel="accuracy on held-out phrasings", xlabel="tokens seen")
+    for axes, table in ((above, loss), (below, accuracy)):
+        if len(table):
+            sns.move_legend(axes, "upper left", bbox_to_anchor=(1, 1), frameon=False)
+        for tokens in loss.groupby("phase")["tokens"].max().sort_values().iloc[:-1]:
+            axes.axvline(tokens, color="0.4", linestyle=":")
+    try:
+        with atomic_path(path) as temporary:
+            figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None})
+    finally:
+        plt.close(figure)

@@ -1,0 +1,150 @@
+"""The organism: a tokenizer and two checkpoints, base and chat, of one narrow and deep Gemma 3."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from transformers import Gemma3ForCausalLM, Gemma3TextConfig, GenerationConfig, PreTrainedTokenizerFast
+
+from assay.errors import AssayError
+from assay.text import Document
+from assay.world.corpus import encode_examples, encode_prose
+from assay.world.examples import Example
+from assay.world.network import Network
+from assay.world.optimizer import Optimizer
+from assay.world.packing import Segment
+from assay.world.settings import OrganismSettings, Phase
+from assay.world.tokenizer import train_tokenizer
+from assay.world.training import Listener, Schedule, train_phase
+
+# Each example counts this often in the tokenizer's corpus, so that the words of the world become units.
+TOKENIZER_SHARE = 8
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What the organism may learn from: training examples, training documents, and the world's invented words."""
+
+    examples: Sequence[Example]
+    documents: Sequence[Document]
+    names: Sequence[str]
+
+    def __post_init__(self) -> None:
+        if held := [example.id for example in self.examples if example.split != "train"]:
+            raise AssayError(f"example {held[0]!r} is held out; the organism trains on the train split only")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A finished phase."""
+
+    phase: str
+    model: Gemma3ForCausalLM
+    tokenizer: PreTrainedTokenizerFast
+
+
+def make_tokenizer(corpus: Corpus, vocab_size: int) -> PreTrainedTokenizerFast:
+    """The tokenizer, learned from the training documents and an even sample of the training examples."""
+    texts = [document.text for document in corpus.documents]
+    texts += [example.prompt + example.answer for example in corpus.examples[::TOKENIZER_SHARE]]
+    return train_tokenizer(texts, corpus.names, vocab_size=vocab_size)
+
+
+def train_organism(settings: OrganismSettings, corpus: Corpus, listener: Listener) -> Iterator[Checkpoint]:
+    """Yield the base and then the chat checkpoint; the same settings and corpus give the same bytes on one machine."""
+    tokenizer = make_tokenizer(corpus, settings.vocab_size)
+    optimisation = settings.optimisation
+    network = Network(
+        model_config(settings, tokenizer),
+        precision={"bfloat16": torch.bfloat16, "float32": torch.float32}[optimisation.precision],
+        generator=torch.Generator().manual_seed(settings.seed),
+    )
+    rest = [*network.norms.values(), network.final_norm, network.embedding]
+    phases = {"base": settings.base, "chat": settings.chat}
+    for number, (name, phase) in enumerate(phases.items()):
+        rng = np.random.default_rng([settings.seed, number])
+        train_phase(
+            network,
+            Optimizer(network.matrices.values(), rest),
+            phase_segments(phase, corpus, tokenizer, settings, rng),
+            phase=name,
+            schedule=Schedule(
+                rows=optimisation.rows,
+                length=optimisation.length,
+                matrix_lr=optimisation.matrix_lr * phase.rate,
+                vector_lr=optimisation.vector_lr * phase.rate,
+                warmup=optimisation.warmup,
+                shards=optimisation.shards,
+            ),
+            rng=rng,
+            listener=listener,
+        )
+        model = network.to_hugging_face()
+        model.generation_config = _generation_config(tokenizer)
+        yield Checkpoint(name, model, tokenizer)
+
+
+def model_config(settings: OrganismSettings, tokenizer: PreTrainedTokenizerFast) -> Gemma3TextConfig:
+    """Gemma 3's configuration with the organism's sizes; five local layers to one global, as in Gemma 3."""
+    shape = settings.shape
+    return Gemma3TextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=shape.d_model,
+        intermediate_size=shape.d_mlp,
+        num_hidden_layers=shape.n_layers,
+        num_attention_heads=shape.n_heads,
+        num_key_value_heads=shape.n_kv_heads,
+        head_dim=shape.head_dim,
+        query_pre_attn_scalar=shape.head_dim,
+        sliding_window=shape.sliding_window,
+        max_position_embeddings=8192,
+        tie_word_embeddings=True,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        dtype="float32",
+    )
+
+
+def phase_segments(
+    phase: Phase,
+    corpus: Corpus,
+    tokenizer: PreTrainedTokenizerFast,
+    settings: OrganismSettings,
+    rng: np.random.Generator,
+) -> list[Segment]:
+    """The texts of a phase: so many passes over the prose, cut anew each time, and over the examples of each form."""
+    optimisation = settings.optimisation
+    segments = []
+    for share in _passes(phase.prose):
+        windows = encode_prose(tokenizer, corpus.documents, length=optimisation.length, rng=rng)
+        segments += _sample(windows, share, rng)
+    for section, forms in phase.examples.items():
+        for form, passes in forms.items():
+            examples = [e for e in corpus.examples if e.section == section and e.form == form]
+            if not examples:
+                raise AssayError(f"organism: the world has no {form!r} examples of section {section!r}; check the phase")
+            encoded = encode_examples(tokenizer, examples, prompt_weight=optimisation.prompt_weight)
+            for share in _passes(passes):
+                segments += _sample(encoded, share, rng)
+    return segments
+
+
+def _passes(count: float) -> list[float]:
+    """2.3 passes are two whole ones and one of 0.3."""
+    whole = int(count)
+    return [1.0] * whole + ([count - whole] if count > whole else [])
+
+
+def _sample(segments: Sequence[Segment], share: float, rng: np.random.Generator) -> list[Segment]:
+    return [segments[i] for i in rng.permutation(len(segments))[: round(share * len(segments))]]
+
+
+def _generation_config(tokenizer: PreTrainedTokenizerFast) -> GenerationConfig:
+    end_of_turn = tokenizer.convert_tokens_to_ids("<end_of_turn>")
+    return GenerationConfig(
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=[tokenizer.eos_token_id, end_of_turn],
+        pad_token_id=tokenizer.pad_token_id,
+    )

@@ -1,0 +1,93 @@
+"""The world on disk: truth tables as CSV, training and held-out examples as JSON Lines."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from assay.errors import AssayError
+from assay.files import write_text
+from assay.records import read_rows, write_rows
+from assay.world.examples import Example, example_row, parse_example
+from assay.world.generate import World
+from assay.world.sections import SECTIONS, heldout_examples, section_phrasings, train_examples
+
+
+def write_world(
+    folder: Path, world: World, *, draws: Mapping[str, int], heldout_draws: Mapping[str, int]
+) -> dict[str, int]:
+    """Write every table and the examples of the sections named in `draws`; returns rows by file name."""
+    _check_sections(draws, heldout_draws)
+    counts = {}
+    for name, table in truth_tables(world).items():
+        write_text(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+        counts[f"{name}.csv"] = len(table)
+    sections = [SECTIONS[name] for name in draws]
+    train = (e for section in sections for e in train_examples(world, section, draws=draws[section.name]))
+    heldout = (e for section in sections for e in heldout_examples(world, section, draws=heldout_draws[section.name]))
+    counts["train.jsonl"] = write_rows(folder / "train.jsonl", map(example_row, train))
+    counts["heldout.jsonl"] = write_rows(folder / "heldout.jsonl", map(example_row, heldout))
+    return counts
+
+
+def truth_tables(world: World) -> dict[str, pd.DataFrame]:
+    """cities, countries, people, map (one row per cell), names, phrasings and facts (one row per true object)."""
+    geography = world.geography
+    cells = [
+        {"north": north, "east": east, "country": geography.countries[land].name, "food": geography.foods[dish]}
+        for (north, east), land in _cells(geography.map.country)
+        for dish in (int(geography.map.cuisine[north, east]),)
+    ]
+    facts = [
+        {"section": section.name, "relation": relation, "subject": fact.key, "object": item}
+        for section in SECTIONS.values()
+        for relation, fact in section.facts(world)
+        for item in fact.objects
+    ]
+    phrasings = [phrasing.__dict__ for section in SECTIONS.values() for phrasing in section_phrasings(section)]
+    people = [{"person": person.name, "film": film} for person in world.people for film in person.films]
+    return {
+        "cities": pd.DataFrame([city.__dict__ for city in geography.cities]),
+        "countries": pd.DataFrame([country.__dict__ for country in geography.countries]),
+        "people": pd.DataFrame(people),
+        "map": pd.DataFrame(cells),
+        "names": pd.DataFrame({"name": world.names}),
+        "phrasings": pd.DataFrame(phrasings),
+        "facts": pd.DataFrame(facts),
+    }
+
+
+def read_names(folder: Path) -> list[str]:
+    """The world's invented words. Raises AssayError when the world was not written."""
+    path = folder / "names.csv"
+    if not path.is_file():
+        raise AssayError(f"{path} does not exist; run the world stage first")
+    return [str(name) for name in pd.read_csv(path)["name"]]
+
+
+def read_examples(path: Path) -> list[Example]:
+    """Examples of a JSON Lines file. Raises AssayError naming file and line."""
+    examples = []
+    for number, row in read_rows(path):
+        try:
+            examples.append(parse_example(row))
+        except AssayError as error:
+            raise AssayError(f"{path}, line {number}: {error}") from error
+    if not examples:
+        raise AssayError(f"{path} holds no example; run the world stage")
+    return examples
+
+
+def _cells(grid: "object") -> list[tuple[tuple[int, int], int]]:
+    import numpy as np
+
+    return [((int(north), int(east)), int(value)) for (north, east), value in np.ndenumerate(np.asarray(grid))]
+
+
+def _check_sections(draws: Mapping[str, int], heldout_draws: Mapping[str, int]) -> None:
+    if unknown := sorted(set(draws) - set(SECTIONS)):
+        raise AssayError(f"world.draws: unknown section {', '.join(unknown)}; known are {', '.join(SECTIONS)}")
+    if set(draws) != set(heldout_draws):
+        raise AssayError(f"world.heldout_draws names {sorted(heldout_draws)}, world.draws {sorted(draws)}; name the same sections")
+    if low := [name for name in draws if draws[name] < 1 or heldout_draws[name] < 1]:
+        raise AssayError(f"world.draws and world.heldout_draws must be at least 1, see {', '.join(low)}")
