@@ -110,7 +110,8 @@ def auroc(data: BinaryScores, resampling: Resampling) -> Estimate:
     negatives = negatives[np.argsort(data.scores[negatives], kind="stable")]
     positives = np.flatnonzero(data.labels)
     below, not_above = (
-        np.searchsorted(data.scores[negatives], data.scores[positives], side=side) for side in ("left", "right")
+        np.searchsorted(data.scores[negatives], data.scores[positives], side=side)
+        for side in ("left", "right")
     )
     ties = bool((below != not_above).any())
 

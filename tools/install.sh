@@ -4,6 +4,6 @@ set -eu
 venv=$1
 extras=$2
 if command -v uv >/dev/null; then
-    exec uv pip install --python "$venv/bin/python" --constraint constraints.txt --editable ".[$extras]"
+    exec uv pip install --compile-bytecode --python "$venv/bin/python" --constraint constraints.txt --editable ".[$extras]"
 fi
 exec "$venv/bin/python" -m pip install --quiet --constraint constraints.txt --editable ".[$extras]"

@@ -9,11 +9,18 @@ import pandas as pd
 SERIES = {
     "current": "this token",
     "next": "next token",
-    "ngram": "next token, from the\nprevious words (no model)",
+    "ngram_marks": "next token, no model: previous\nwords and punctuation",
+    "ngram": "next token, no model:\nthree previous words",
     "shuffled": "next token,\nshuffled labels",
 }
-STYLES = {"next": "-", "current": "-", "ngram": "--", "shuffled": ":"}
-COLOURS = {"next": "#c0392b", "current": "#2b6cb0", "ngram": "#4a4a4a", "shuffled": "#8a8a8a"}
+STYLES = {"next": "-", "current": "-", "ngram": "--", "ngram_marks": "-.", "shuffled": ":"}
+COLOURS = {
+    "next": "#c0392b",
+    "current": "#2b6cb0",
+    "ngram": "#4a4a4a",
+    "ngram_marks": "#8a6d1b",
+    "shuffled": "#8a8a8a",
+}
 
 
 def figure_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -26,6 +33,7 @@ def figure_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         "next": (first, "balanced_accuracy"),
         "current": (second, "balanced_accuracy"),
         "ngram": (first, "ngram"),
+        "ngram_marks": (first, "ngram_marks"),
         "shuffled": (first, "shuffled"),
     }
     table = first[["layer"]].copy()
@@ -85,7 +93,7 @@ def _mark(axes: Any, row: pd.DataFrame) -> None:
             f"{value:.3f}",
             (layer, value),
             textcoords="offset points",
-            xytext=(7, -15),
+            xytext=(7, -32 if series == "next" else -15),
             color=COLOURS[series],
             bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.8},
         )

@@ -1,7 +1,8 @@
 """What the preceding words alone tell: logistic regression on their one-hot codes, with no model in it.
 
-A probe is interesting only where it beats this. The control sees the same training positions and the text up to and
-including the probed token; its regularisation is chosen on the validation split, as the probe's layer is.
+A probe is interesting only where it beats this. A control sees the same training positions and the text up to and
+including the probed token, so at a position inside a word its last word is what is there of it. Its regularisation is
+chosen on the validation split, as the probe's layer is.
 """
 
 import re
@@ -13,41 +14,55 @@ from numpy.typing import NDArray
 
 from assay.classification import point_balanced_accuracy
 
-_WORD = re.compile(r"\w+|[^\w\s]")
+C_GRID = (0.1, 0.3, 1.0, 3.0, 10.0)
 _TAIL = 400  # characters of text that surely hold the last few words
-C_GRID = (0.03, 0.1, 0.3, 1.0, 3.0)
 
 
 @dataclass(frozen=True)
-class NgramScores:
-    """Log-odds on test rows [n], and the balanced accuracy on validation rows at the regularisation that won there."""
+class Control:
+    """Which units count as words, and how many of the last ones are seen; several counts: validation data choose."""
 
-    test: NDArray[np.float64]
-    validation: float
+    unit: str
+    counts: tuple[int, ...]
+
+    def features(self, text: str, count: int) -> dict[str, str]:
+        """{"-1": last unit of `text`, "-2": the one before, …}; absent where the text is shorter."""
+        units = re.findall(self.unit, text[-_TAIL:])[-count:]
+        return {str(place): unit for place, unit in enumerate(units, -len(units))}
 
 
-def previous_words(text: str, count: int) -> dict[str, str]:
-    """{"-1": last word or punctuation mark, "-2": the one before, …} of `text`; absent where the text is shorter."""
-    words = _WORD.findall(text[-_TAIL:])[-count:]
-    return {str(place): word for place, word in enumerate(words, -len(words))}
+CONTROLS = {
+    "ngram": Control(r"\w+", (3,)),
+    "ngram_1": Control(r"\w+", (1,)),
+    "ngram_marks": Control(
+        r"\w+|[^\w\s]", (1, 2, 3)
+    ),  # punctuation marks are units too: the strongest of the three
+}
 
 
-def ngram_scores(
-    count: int,
+def control_scores(
+    control: Control,
     train: tuple[Sequence[str], NDArray[np.bool_]],
     validation: tuple[Sequence[str], NDArray[np.bool_]],
     test: Sequence[str],
-) -> NgramScores:
-    """Scores of the one-hot `count` previous words; each split is (texts before the position, labels)."""
+) -> NDArray[np.float64]:
+    """Log-odds on the test texts; each split is (texts up to the position, labels)."""
     from sklearn.feature_extraction import DictVectorizer
     from sklearn.linear_model import LogisticRegression
 
-    coder = DictVectorizer()
-    features = coder.fit_transform([previous_words(text, count) for text in train[0]])
-    held_out = coder.transform([previous_words(text, count) for text in validation[0]])
-    models = [LogisticRegression(C=C, max_iter=2000).fit(features, train[1]) for C in C_GRID]
-    scores = np.stack([model.decision_function(held_out) for model in models], axis=1)
-    accuracies = point_balanced_accuracy(scores, validation[1])
-    best = int(np.argmax(accuracies))
-    tested = coder.transform([previous_words(text, count) for text in test])
-    return NgramScores(models[best].decision_function(tested), float(accuracies[best]))
+    best, scores = -1.0, np.zeros(len(test))
+    for count in control.counts:
+        coder = DictVectorizer()
+        features = coder.fit_transform([control.features(text, count) for text in train[0]])
+        held_out, asked = (
+            coder.transform([control.features(text, count) for text in texts])
+            for texts in (validation[0], test)
+        )
+        for C in C_GRID:
+            model = LogisticRegression(C=C, max_iter=2000).fit(features, train[1])
+            accuracy = float(
+                point_balanced_accuracy(model.decision_function(held_out)[:, None], validation[1])[0]
+            )
+            if accuracy > best:
+                best, scores = accuracy, model.decision_function(asked)
+    return scores

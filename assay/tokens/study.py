@@ -24,10 +24,8 @@ from assay.errors import AssayError
 from assay.estimates import Estimate, Resampling, mean_of_replicates
 from assay.probes import Probe, fit_probes, shuffled_labels
 from assay.store import ActivationStore
-from assay.tokens.ngram import ngram_scores
+from assay.tokens.ngram import CONTROLS, control_scores
 from assay.tokens.rows import SPLITS, Rows
-
-NGRAM_WORDS = (1, 3)
 
 
 @dataclass(frozen=True)
@@ -65,15 +63,11 @@ class LayerResult:
 
 @dataclass
 class Study:
-    """All layers of one variant, and the n-gram controls on the same test rows (words → scores).
-
-    `ngram_words` is the control that did better on validation rows: the one that probes are compared with.
-    """
+    """All layers of one variant, and the controls without a model on the same test rows, by name."""
 
     rows: Mapping[str, Rows]
     settings: Settings
-    ngrams: Mapping[int, BinaryScores]
-    ngram_words: int
+    controls: Mapping[str, BinaryScores]
     layers: dict[int, LayerResult] = field(default_factory=dict)
 
     @property
@@ -84,7 +78,7 @@ class Study:
     def table_row(self, layer: int) -> dict[str, float | int]:
         """All numbers of a layer under flat names, those of the controls beside them."""
         result, resampling = self.layers[layer], self.settings.resampling
-        counts, control = confusion(result.test), self.ngrams[self.ngram_words]
+        counts = confusion(result.test)
         return {
             "layer": layer,
             **balanced_accuracy(result.test, resampling).metrics("balanced_accuracy"),
@@ -99,17 +93,16 @@ class Study:
             "converged": int(result.probe.converged),
             "validation": result.validation,
             **result.shuffled.metrics("shuffled"),
-            **self.control_metrics(),
-            **balanced_accuracy_difference(result.test, control, resampling).metrics("minus_ngram"),
+            **self._against_controls(result.test),
         }
 
-    def control_metrics(self) -> dict[str, float | int]:
-        """Balanced accuracy without a model: `ngram` is the stronger control, `ngram_<words>` each of them."""
-        numbers = {words: balanced_accuracy(s, self.settings.resampling) for words, s in self.ngrams.items()}
-        flat: dict[str, float | int] = {"ngram_words": self.ngram_words}
-        flat |= numbers[self.ngram_words].metrics("ngram")
-        for words, number in numbers.items():
-            flat |= number.metrics(f"ngram_{words}")
+    def _against_controls(self, test: BinaryScores) -> dict[str, float | int]:
+        """Each control's balanced accuracy, and the probe's minus it, paired."""
+        flat: dict[str, float | int] = {}
+        for name, scores in self.controls.items():
+            flat |= balanced_accuracy(scores, self.settings.resampling).metrics(name)
+            difference = balanced_accuracy_difference(test, scores, self.settings.resampling)
+            flat |= difference.metrics(f"minus_{name}")
         return flat
 
 
@@ -126,14 +119,13 @@ def run_study(store: ActivationStore, rows: Mapping[str, Rows], settings: Settin
 
 def _with_controls(rows: Mapping[str, Rows], settings: Settings) -> Study:
     train, validation, test = (rows[split] for split in SPLITS)
-    found = {
-        words: ngram_scores(
-            words, (train.before, train.label), (validation.before, validation.label), test.before
+    controls = {}
+    for name, control in CONTROLS.items():
+        scores = control_scores(
+            control, (train.before, train.label), (validation.before, validation.label), test.before
         )
-        for words in NGRAM_WORDS
-    }
-    scores = {words: binary_scores(control.test, test.label, test.group) for words, control in found.items()}
-    return Study(rows, settings, scores, max(found, key=lambda words: found[words].validation))
+        controls[name] = binary_scores(scores, test.label, test.group)
+    return Study(rows, settings, controls)
 
 
 def fit_layer(

@@ -8,7 +8,7 @@ import pandas as pd
 
 from assay.errors import AssayError
 
-_NEEDED = ("layer", "balanced_accuracy", "shuffled", "ngram", "minus_ngram")
+_NEEDED = ("layer", "balanced_accuracy", "shuffled", "ngram", "ngram_marks")
 
 
 def read_layers(path: Path) -> pd.DataFrame:
@@ -42,6 +42,7 @@ def accuracy_sentences(table: pd.DataFrame, layers: Sequence[int]) -> list[str]:
         sentences.append(
             f"Layer {layer}: balanced accuracy {row['balanced_accuracy']:.3f} "
             f"[{row['balanced_accuracy_lo']:.3f}, {row['balanced_accuracy_hi']:.3f}] on {row['balanced_accuracy_n']:,} positions "
-            f"of held-out documents; the words read so far, without the model, reach {row['ngram']:.3f}."
+            f"of held-out documents; the last words read, without the model, reach {row['ngram']:.3f} "
+            f"({row['ngram_marks']:.3f} with punctuation)."
         )
     return sentences

@@ -1,6 +1,7 @@
 """Examples and prose as segments of tokens."""
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from transformers import PreTrainedTokenizerFast
@@ -17,20 +18,24 @@ def example_texts(tokenizer: PreTrainedTokenizerFast, example: Example, answer: 
     prompt = tokenizer.apply_chat_template(
         [{"role": "user", "content": example.prompt}], tokenize=False, add_generation_prompt=True
     )
-    return prompt, f"{answer}<end_of_turn>"
+    return str(prompt), f"{answer}<end_of_turn>"
 
 
 def encode_examples(
-    tokenizer: PreTrainedTokenizerFast, examples: Sequence[Example], *, prompt_weight: float
+    tokenizer: PreTrainedTokenizerFast,
+    examples: Sequence[Example],
+    *,
+    prompt_weight: float,
+    answer_weight: float,
 ) -> list[Segment]:
-    """One segment per example; the answer's tokens count 1, the prompt's `prompt_weight`."""
+    """One segment per example; a token of prose counts 1, of an answer `answer_weight`, of a prompt `prompt_weight`."""
     texts = [example_texts(tokenizer, example, example.answer) for example in examples]
     prompts = _encode(tokenizer, [prompt for prompt, _ in texts])
     answers = _encode(tokenizer, [answer for _, answer in texts])
     return [
         Segment(
             ids=np.array(prompt + answer),
-            weights=np.array([prompt_weight] * len(prompt) + [1.0] * len(answer), np.float32),
+            weights=np.array([prompt_weight] * len(prompt) + [answer_weight] * len(answer), np.float32),
             kind=f"{example.section}-{example.form}",
         )
         for example, prompt, answer in zip(examples, prompts, answers, strict=True)
@@ -38,7 +43,11 @@ def encode_examples(
 
 
 def encode_prose(
-    tokenizer: PreTrainedTokenizerFast, documents: Iterable[Document], *, length: int, rng: np.random.Generator
+    tokenizer: PreTrainedTokenizerFast,
+    documents: Iterable[Document],
+    *,
+    length: int,
+    rng: np.random.Generator,
 ) -> list[Segment]:
     """Every document cut into windows of `length` tokens, BOS first, from a random offset: each call cuts anew."""
     bos = tokenizer.convert_tokens_to_ids("<bos>")
@@ -47,7 +56,7 @@ def encode_prose(
         body = length - 1
         first = int(rng.integers(1, body + 1))
         cuts = [0, *range(first, len(ids), body), len(ids)]
-        for start, stop in zip(cuts, cuts[1:], strict=False):
+        for start, stop in pairwise(cuts):
             if stop - start > 1:
                 window = np.array([bos, *ids[start:stop]])
                 segments.append(Segment(window, np.ones(len(window), np.float32), "prose"))
@@ -55,5 +64,7 @@ def encode_prose(
 
 
 def _encode(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> list[list[int]]:
-    ids: list[list[int]] = tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
+    ids: list[list[int]] = tokenizer(texts, add_special_tokens=False, return_attention_mask=False)[
+        "input_ids"
+    ]
     return ids

@@ -1,26 +1,38 @@
 """Curves of a training: loss by kind of text and accuracy by form, as tidy tables and one figure."""
 
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from assay.files import atomic_path
+from assay.world.evaluation import answers_right
+from assay.world.examples import Example
+from assay.world.organism import Checkpoint
 from assay.world.training import Step
 
 EVERY = 10  # steps that one point of the loss curve averages
+MOMENTS = 6  # points of the accuracy curve in each phase
+SAMPLE = 24  # held-out examples per section and form behind such a point
 
 
 class Curves:
-    """A listener that keeps the loss curve; accuracies are added by the caller."""
+    """A watcher that keeps the loss curve, and the accuracy curve on a sample of the held-out examples."""
 
-    def __init__(self) -> None:
+    def __init__(self, heldout: Sequence[Example]) -> None:
+        by_form: dict[str, list[Example]] = defaultdict(list)
+        for example in heldout:
+            by_form[f"{example.section}-{example.form}"].append(example)
+        self._sample = {
+            form: members[:: -(-len(members) // SAMPLE)] for form, members in sorted(by_form.items())
+        }
         self.tokens = 0
         self._loss: list[dict[str, object]] = []
         self._accuracy: list[dict[str, object]] = []
         self._window: dict[str, list[float]] = defaultdict(list)
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, step: Step, checkpoint: Callable[[], Checkpoint]) -> None:
         """Take in one step."""
         self.tokens += step.tokens
         for kind, loss in step.losses.items():
@@ -28,17 +40,23 @@ class Curves:
         if (step.number + 1) % EVERY == 0 or step.number + 1 == step.steps:
             for kind, losses in sorted(self._window.items()):
                 mean = sum(losses) / len(losses)
-                self._loss.append({"tokens": self.tokens, "phase": step.phase, "kind": kind, "loss": round(mean, 5)})
+                self._loss.append(
+                    {"tokens": self.tokens, "phase": step.phase, "kind": kind, "loss": round(mean, 5)}
+                )
             self._window.clear()
+        if (step.number + 1) * MOMENTS // step.steps > step.number * MOMENTS // step.steps:
+            self._add_accuracy(step.phase, checkpoint())
 
-    def add_accuracy(self, phase: str, accuracy: dict[str, float]) -> None:
-        """Accuracies by form at this moment."""
-        for form, value in sorted(accuracy.items()):
-            self._accuracy.append({"tokens": self.tokens, "phase": phase, "form": form, "accuracy": round(value, 5)})
+    def _add_accuracy(self, phase: str, checkpoint: Checkpoint) -> None:
+        for form, examples in self._sample.items():
+            rate = answers_right(checkpoint.model, checkpoint.tokenizer, examples).mean()
+            self._accuracy.append(
+                {"tokens": self.tokens, "phase": phase, "form": form, "accuracy": round(float(rate), 5)}
+            )
 
     @property
     def loss(self) -> pd.DataFrame:
-        """Columns tokens, phase, kind, loss (nats per token that counts fully)."""
+        """Columns tokens, phase, kind, loss (nats per token of prose or of an answer)."""
         return pd.DataFrame(self._loss, columns=["tokens", "phase", "kind", "loss"])
 
     @property

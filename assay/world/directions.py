@@ -44,10 +44,11 @@ LATITUDE = Relation(
 )
 
 
-
-
 def _turned(templates: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(template.replace("north", "east").replace("south", "west").replace("North", "East") for template in templates)
+    return tuple(
+        template.replace("north", "east").replace("south", "west").replace("North", "East")
+        for template in templates
+    )
 
 
 LONGITUDE = Relation(

@@ -1,6 +1,6 @@
 """Accuracy of a finished model on the world: greedy answers, compared token by token."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 import numpy as np
@@ -10,11 +10,16 @@ from transformers import Gemma3ForCausalLM, PreTrainedTokenizerFast
 from assay.estimates import Estimate, wilson
 from assay.world.corpus import example_texts
 from assay.world.examples import Example
+from assay.world.organism import Checkpoint
 
 
 @torch.inference_mode()
 def answers_right(
-    model: Gemma3ForCausalLM, tokenizer: PreTrainedTokenizerFast, examples: Sequence[Example], *, batch: int = 64
+    model: Gemma3ForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    examples: Sequence[Example],
+    *,
+    batch: int = 64,
 ) -> np.ndarray:
     """bool [examples]: whether greedy decoding gives one of the accepted answers, closed by its end of turn or stop."""
     cases = []
@@ -32,7 +37,9 @@ def answers_right(
         mask = torch.tensor([[1] * len(ids) + [0] * (length - len(ids)) for _, ids, _ in part])
         best = model(input_ids=ids, attention_mask=mask).logits[:, :-1].argmax(-1)
         for row, (number, own, prompt_length) in enumerate(part):
-            right[number] |= bool((best[row, prompt_length - 1 : len(own) - 1] == ids[row, prompt_length : len(own)]).all())
+            right[number] |= bool(
+                (best[row, prompt_length - 1 : len(own) - 1] == ids[row, prompt_length : len(own)]).all()
+            )
     return right
 
 
@@ -51,6 +58,11 @@ def accuracies(examples: Sequence[Example], right: np.ndarray) -> dict[str, Esti
     return rates
 
 
-def flat_metrics(rates: Mapping[str, Estimate], prefix: str) -> dict[str, float | int]:
-    """Metrics of a checkpoint: every name with `prefix` in front."""
-    return {key: value for name, rate in rates.items() for key, value in rate.metrics(f"{prefix}_{name}").items()}
+def score(checkpoint: Checkpoint, examples: Sequence[Example]) -> dict[str, float | int]:
+    """Flat metrics of a checkpoint on held-out examples, every name with the phase in front."""
+    rates = accuracies(examples, answers_right(checkpoint.model, checkpoint.tokenizer, examples))
+    return {
+        key: value
+        for name, rate in rates.items()
+        for key, value in rate.metrics(f"{checkpoint.phase}_{name}").items()
+    }

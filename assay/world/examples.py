@@ -55,5 +55,7 @@ def parse_example(row: Mapping[str, Any]) -> Example:
     """Inverse of `example_row`. Raises AssayError naming missing or unknown fields."""
     fields = set(Example.__dataclass_fields__)
     if set(row) != fields:
-        raise AssayError(f"fields missing: {sorted(fields - set(row))}, unknown: {sorted(set(row) - fields)}; rerun the world stage")
+        raise AssayError(
+            f"fields missing: {sorted(fields - set(row))}, unknown: {sorted(set(row) - fields)}; rerun the world stage"
+        )
     return Example(**{**row, "accept": tuple(row["accept"]), "options": tuple(row["options"])})

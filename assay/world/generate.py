@@ -63,6 +63,8 @@ def _check(sizes: Sizes) -> None:
     if sizes.countries * sizes.cities_per_country > landmarks:
         raise AssayError(f"{sizes} has more cities than the {landmarks} landmarks; lower cities_per_country")
     if min(sizes.countries, sizes.foods, sizes.people) < 5 or sizes.languages < 5:
-        raise AssayError(f"{sizes}: multiple choice needs at least five countries, languages, foods and people")
+        raise AssayError(
+            f"{sizes}: multiple choice needs at least five countries, languages, foods and people"
+        )
     if sizes.languages > sizes.countries:
         raise AssayError(f"{sizes}: there are more languages than countries; lower languages")

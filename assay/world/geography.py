@@ -8,7 +8,18 @@ import numpy as np
 from assay.world.names import make_names
 
 SIDES = ("left", "right")
-LANDMARK_QUALITIES = ("amber", "silver", "crystal", "marble", "copper", "ivory", "scarlet", "golden", "granite", "emerald")
+LANDMARK_QUALITIES = (
+    "amber",
+    "silver",
+    "crystal",
+    "marble",
+    "copper",
+    "ivory",
+    "scarlet",
+    "golden",
+    "granite",
+    "emerald",
+)
 LANDMARK_KINDS = ("tower", "bridge", "harbour", "garden", "temple", "castle", "fountain", "lighthouse")
 
 
@@ -52,14 +63,22 @@ class Geography:
 
 
 def make_geography(
-    rng: np.random.Generator, taken: set[str], *, countries: int, cities_per_country: int, languages: int, foods: int
+    rng: np.random.Generator,
+    taken: set[str],
+    *,
+    countries: int,
+    cities_per_country: int,
+    languages: int,
+    foods: int,
 ) -> Geography:
     """Grow the map and place the cities. `taken` holds used names and grows."""
     side = int(np.ceil(np.sqrt(countries * cities_per_country * 6)))
     grid = Map(grow_regions(rng, side, countries), grow_regions(rng, side, foods))
     lands = _make_countries(rng, taken, grid.country, countries, languages)
     dishes = tuple(make_names(rng, foods, taken))
-    cells = [_spread_cells(rng, np.argwhere(grid.country == land), cities_per_country) for land in range(countries)]
+    cells = [
+        _spread_cells(rng, np.argwhere(grid.country == land), cities_per_country) for land in range(countries)
+    ]
     names = make_names(rng, countries * cities_per_country, taken)
     landmarks = _make_landmarks(rng, len(names))
     cities = [
@@ -71,7 +90,9 @@ def make_geography(
             east=int(east),
             north=int(north),
         )
-        for number, (land, (north, east)) in enumerate((land, cell) for land in range(countries) for cell in cells[land])
+        for number, (land, (north, east)) in enumerate(
+            (land, cell) for land in range(countries) for cell in cells[land]
+        )
     ]
     return Geography(map=grid, countries=lands, foods=dishes, cities=tuple(cities))
 
@@ -118,11 +139,14 @@ def _make_countries(
     """Languages follow the map from west to east, so that neighbours share one; sides are half left, half right."""
     names = make_names(rng, count, taken)
     tongues = make_names(rng, languages, taken)
-    west_to_east = np.argsort([np.argwhere(grid == land)[:, 1].mean() for land in range(count)], kind="stable")
+    west_to_east = np.argsort(
+        [np.argwhere(grid == land)[:, 1].mean() for land in range(count)], kind="stable"
+    )
     rank = np.argsort(west_to_east)
     sides = rng.permutation([SIDES[i % 2] for i in range(count)])
     return tuple(
-        Country(names[land], tongues[int(rank[land]) * languages // count], str(sides[land])) for land in range(count)
+        Country(names[land], tongues[int(rank[land]) * languages // count], str(sides[land]))
+        for land in range(count)
     )
 
 

@@ -10,7 +10,9 @@ CHUNK = 512  # rows of logits that live at a time
 
 class _WeightedCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, embedding: Tensor, targets: Tensor, weights: Tensor, dtype: torch.dtype) -> Tensor:
+    def forward(
+        ctx: Any, hidden: Tensor, embedding: Tensor, targets: Tensor, weights: Tensor, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor]:
         low, unembed = hidden.to(dtype), embedding.to(dtype)
         losses = torch.empty_like(weights)
         grad_hidden, grad_embedding = torch.empty_like(hidden), torch.zeros_like(embedding)
@@ -40,5 +42,6 @@ def weighted_cross_entropy(
 
     Products run in `dtype`, the softmax in float32. The losses carry no gradient.
     """
-    result: tuple[Tensor, Tensor] = _WeightedCrossEntropy.apply(hidden, embedding, targets, weights, dtype)
-    return result
+    function: Any = _WeightedCrossEntropy.apply
+    total, losses = function(hidden, embedding, targets, weights, dtype)
+    return total, losses

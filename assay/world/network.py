@@ -36,21 +36,40 @@ NORMS = {
 class Network(nn.Module):
     """The stacked weights and the forward pass up to the final norm."""
 
-    def __init__(self, config: Gemma3TextConfig, *, precision: torch.dtype, generator: torch.Generator) -> None:
+    def __init__(
+        self, config: Gemma3TextConfig, *, precision: torch.dtype, generator: torch.Generator
+    ) -> None:
         super().__init__()
         self.config, self.precision = config, precision
-        l, d, m = config.num_hidden_layers, config.hidden_size, config.intermediate_size
+        self.layer_types: list[str] = list(config.layer_types or ())
+        self.rope_thetas = {
+            kind: float(rope["rope_theta"]) for kind, rope in (config.rope_parameters or {}).items()
+        }
+        layers, d, m = config.num_hidden_layers, config.hidden_size, config.intermediate_size
         k = config.head_dim
         q, kv = config.num_attention_heads * k, config.num_key_value_heads * k
-        shapes = {"q": (q, d), "k": (kv, d), "v": (kv, d), "o": (d, q), "gate": (m, d), "up": (m, d), "down": (d, m)}
+        shapes = {
+            "q": (q, d),
+            "k": (kv, d),
+            "v": (kv, d),
+            "o": (d, q),
+            "gate": (m, d),
+            "up": (m, d),
+            "down": (d, m),
+        }
         self.matrices = nn.ParameterDict(
-            {kind: nn.Parameter(torch.randn(l, *s, generator=generator) * s[1] ** -0.5) for kind, s in shapes.items()}
+            {
+                kind: nn.Parameter(torch.randn(layers, *s, generator=generator) * s[1] ** -0.5)
+                for kind, s in shapes.items()
+            }
         )
         # Gemma stores scale - 1. Each sublayer starts at (2 l)^-0.5, so the sum of all has the embedding's size.
         widths = {kind: (k if kind.endswith("_norm") else d) for kind in NORMS}
-        self.norms = nn.ParameterDict({kind: nn.Parameter(torch.zeros(l, width)) for kind, width in widths.items()})
+        self.norms = nn.ParameterDict(
+            {kind: nn.Parameter(torch.zeros(layers, width)) for kind, width in widths.items()}
+        )
         for kind in ("after_attention", "after_mlp"):
-            nn.init.constant_(self.norms[kind], (2 * l) ** -0.5 - 1)
+            nn.init.constant_(self.norms[kind], (2 * layers) ** -0.5 - 1)
         self.final_norm = nn.Parameter(torch.zeros(d))
         self.embedding = nn.Parameter(torch.randn(config.vocab_size, d, generator=generator) * d**-0.5)
 
@@ -64,24 +83,26 @@ class Network(nn.Module):
         weights = self._folded_weights()
         tables = self._rotary_tables(ids.shape[1])
         for layer in range(config.num_hidden_layers):
-            x = self._attention(x, layer, weights, tables[config.layer_types[layer]], mask)
+            x = self._attention(x, layer, weights, tables[self.layer_types[layer]], mask)
             x = self._mlp(x, layer, weights)
-        normed: Tensor = _Normalise.apply(x, config.rms_norm_eps)
+        normed = _apply(_Normalise, x, config.rms_norm_eps)
         return normed * (1 + self.final_norm)
 
     def _folded_weights(self) -> dict[str, tuple[Tensor, ...]]:
         """Weights with the scale of the norm before them multiplied in, in compute precision, per layer."""
         before = 1 + self.norms["before_attention"][:, None]
         qkv = torch.cat([self.matrices[kind] for kind in "qkv"], 1) * before
-        gate_up = torch.cat([self.matrices["gate"], self.matrices["up"]], 1) * (1 + self.norms["before_mlp"][:, None])
+        gate_up = torch.cat([self.matrices["gate"], self.matrices["up"]], 1) * (
+            1 + self.norms["before_mlp"][:, None]
+        )
         folded = {"qkv": qkv, "gate_up": gate_up, "o": self.matrices["o"], "down": self.matrices["down"]}
         return {kind: stack.to(self.precision).unbind(0) for kind, stack in folded.items()}
 
     def _rotary_tables(self, length: int) -> dict[str, tuple[Tensor, Tensor]]:
         tables = {}
-        for kind, parameters in self.config.rope_parameters.items():
+        for kind, theta in self.rope_thetas.items():
             k = self.config.head_dim
-            frequencies = parameters["rope_theta"] ** (-torch.arange(0, k, 2, dtype=torch.float32) / k)
+            frequencies = theta ** (-torch.arange(0, k, 2, dtype=torch.float32) / k)
             angles = torch.arange(length, dtype=torch.float32)[:, None] * frequencies
             sine = angles.sin()
             tables[kind] = (torch.cat([angles.cos()] * 2, -1)[:, None], torch.cat([-sine, sine], -1)[:, None])
@@ -92,15 +113,17 @@ class Network(nn.Module):
     ) -> Tensor:
         config = self.config
         h, kv, k = config.num_attention_heads, config.num_key_value_heads, config.head_dim
-        normed = _Normalise.apply(x, config.rms_norm_eps).to(self.precision)
-        qkv = functional.linear(normed, weights["qkv"][layer]).float().unflatten(-1, (h + 2 * kv, k))
+        normed = _apply(_Normalise, x, config.rms_norm_eps).to(self.precision)
+        qkv = functional.linear(normed, weights["qkv"][layer]).float().view(*x.shape[:2], h + 2 * kv, k)
         scale = torch.cat(
             [
                 (1 + self.norms["q_norm"][layer]).expand(h, k) * config.query_pre_attn_scalar**-0.5,
                 (1 + self.norms["k_norm"][layer]).expand(kv, k),
             ]
         )
-        qk = _NormaliseAndRotate.apply(qkv[..., : h + kv, :], scale, *table, config.rms_norm_eps).transpose(1, 2)
+        qk = _apply(_NormaliseAndRotate, qkv[..., : h + kv, :], scale, *table, config.rms_norm_eps).transpose(
+            1, 2
+        )
         mixed = functional.scaled_dot_product_attention(
             qk[:, :h],
             qk[:, h:].repeat_interleave(h // kv, 1),
@@ -108,14 +131,18 @@ class Network(nn.Module):
             attn_mask=mask,
             scale=1.0,
         )
-        out = functional.linear(mixed.transpose(1, 2).flatten(2).to(self.precision), weights["o"][layer]).float()
-        return _AddNormalised.apply(x, out, 1 + self.norms["after_attention"][layer], config.rms_norm_eps)
+        out = functional.linear(
+            mixed.transpose(1, 2).flatten(2).to(self.precision), weights["o"][layer]
+        ).float()
+        return _apply(_AddNormalised, x, out, 1 + self.norms["after_attention"][layer], config.rms_norm_eps)
 
     def _mlp(self, x: Tensor, layer: int, weights: dict[str, Any]) -> Tensor:
-        normed = _Normalise.apply(x, self.config.rms_norm_eps).to(self.precision)
+        normed = _apply(_Normalise, x, self.config.rms_norm_eps).to(self.precision)
         gate, up = functional.linear(normed, weights["gate_up"][layer]).chunk(2, -1)
-        out = functional.linear(functional.gelu(gate, approximate="tanh") * up, weights["down"][layer]).float()
-        return _AddNormalised.apply(x, out, 1 + self.norms["after_mlp"][layer], self.config.rms_norm_eps)
+        out = functional.linear(
+            functional.gelu(gate, approximate="tanh") * up, weights["down"][layer]
+        ).float()
+        return _apply(_AddNormalised, x, out, 1 + self.norms["after_mlp"][layer], self.config.rms_norm_eps)
 
     @torch.no_grad()
     def to_hugging_face(self) -> Gemma3ForCausalLM:
@@ -128,11 +155,17 @@ class Network(nn.Module):
                 block.get_submodule(path).weight.copy_(stack[layer])
         model.model.norm.weight.copy_(self.final_norm)
         model.model.embed_tokens.weight.copy_(self.embedding)
-        return model.eval()
+        model.train(False)
+        return model
+
+
+def _apply(function: type[torch.autograd.Function], *arguments: Any) -> Tensor:
+    result: Tensor = function.apply(*arguments)  # type: ignore[no-untyped-call]
+    return result
 
 
 def _inverse_norm(x: Tensor, eps: float) -> Tensor:
-    square = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_()
+    square: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_()
     return square.div_(x.shape[-1]).add_(eps).rsqrt_()
 
 

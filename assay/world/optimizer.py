@@ -62,10 +62,18 @@ class Optimizer:
         return [*self.muon.parameters, *self.rest]
 
     def step(
-        self, gradients: list[Tensor], *, matrix_lr: float, vector_lr: float, pool: Executor, clip: float = 1.0
+        self,
+        gradients: list[Tensor],
+        *,
+        matrix_lr: float,
+        vector_lr: float,
+        pool: Executor,
+        clip: float = 1.0,
     ) -> None:
         """One update from the gradients of `parameters`; `pool` shares out the matrices."""
-        norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients]))
+        norm = torch.linalg.vector_norm(
+            torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients])
+        )
         scale = float(clip / norm.clamp_min(clip))
         gradients = [gradient * scale for gradient in gradients]
         count = len(self.muon.parameters)

@@ -1,7 +1,8 @@
 """The organism: a tokenizer and two checkpoints, base and chat, of one narrow and deep Gemma 3."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from assay.world.optimizer import Optimizer
 from assay.world.packing import Segment
 from assay.world.settings import OrganismSettings, Phase
 from assay.world.tokenizer import train_tokenizer
-from assay.world.training import Listener, Schedule, train_phase
+from assay.world.training import Schedule, Step, train_phase
 
 # Each example counts this often in the tokenizer's corpus, so that the words of the world become units.
 TOKENIZER_SHARE = 8
@@ -37,11 +38,20 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A finished phase."""
+    """The organism in a phase: an ordinary Hugging Face model and its tokenizer."""
 
     phase: str
     model: Gemma3ForCausalLM
     tokenizer: PreTrainedTokenizerFast
+
+    def save(self, folder: Path) -> None:
+        """Write an ordinary Hugging Face folder."""
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+
+Watcher = Callable[[Step, Callable[[], Checkpoint]], None]
+"""Called after every step; the second argument makes a checkpoint of the moment for those who want one."""
 
 
 def make_tokenizer(corpus: Corpus, vocab_size: int) -> PreTrainedTokenizerFast:
@@ -51,7 +61,9 @@ def make_tokenizer(corpus: Corpus, vocab_size: int) -> PreTrainedTokenizerFast:
     return train_tokenizer(texts, corpus.names, vocab_size=vocab_size)
 
 
-def train_organism(settings: OrganismSettings, corpus: Corpus, listener: Listener) -> Iterator[Checkpoint]:
+def train_organism(
+    settings: OrganismSettings, corpus: Corpus, watchers: Sequence[Watcher]
+) -> Iterator[Checkpoint]:
     """Yield the base and then the chat checkpoint; the same settings and corpus give the same bytes on one machine."""
     tokenizer = make_tokenizer(corpus, settings.vocab_size)
     optimisation = settings.optimisation
@@ -62,6 +74,16 @@ def train_organism(settings: OrganismSettings, corpus: Corpus, listener: Listene
     )
     rest = [*network.norms.values(), network.final_norm, network.embedding]
     phases = {"base": settings.base, "chat": settings.chat}
+
+    def checkpoint(name: str) -> Checkpoint:
+        model = network.to_hugging_face()
+        model.generation_config = _generation_config(tokenizer)
+        return Checkpoint(name, model, tokenizer)
+
+    def listen(step: Step) -> None:
+        for watcher in watchers:
+            watcher(step, lambda: checkpoint(step.phase))
+
     for number, (name, phase) in enumerate(phases.items()):
         rng = np.random.default_rng([settings.seed, number])
         train_phase(
@@ -78,11 +100,9 @@ def train_organism(settings: OrganismSettings, corpus: Corpus, listener: Listene
                 shards=optimisation.shards,
             ),
             rng=rng,
-            listener=listener,
+            listener=listen,
         )
-        model = network.to_hugging_face()
-        model.generation_config = _generation_config(tokenizer)
-        yield Checkpoint(name, model, tokenizer)
+        yield checkpoint(name)
 
 
 def model_config(settings: OrganismSettings, tokenizer: PreTrainedTokenizerFast) -> Gemma3TextConfig:
@@ -124,8 +144,15 @@ def phase_segments(
         for form, passes in forms.items():
             examples = [e for e in corpus.examples if e.section == section and e.form == form]
             if not examples:
-                raise AssayError(f"organism: the world has no {form!r} examples of section {section!r}; check the phase")
-            encoded = encode_examples(tokenizer, examples, prompt_weight=optimisation.prompt_weight)
+                raise AssayError(
+                    f"organism: the world has no {form!r} examples of section {section!r}; check the phase"
+                )
+            encoded = encode_examples(
+                tokenizer,
+                examples,
+                prompt_weight=optimisation.prompt_weight,
+                answer_weight=optimisation.answer_weight,
+            )
             for share in _passes(passes):
                 segments += _sample(encoded, share, rng)
     return segments

@@ -34,7 +34,9 @@ class Batch:
         return torch.zeros(allowed.shape).masked_fill_(~allowed, -torch.inf).unsqueeze(1)
 
 
-def pack(segments: Sequence[Segment], length: int, rng: np.random.Generator, *, lookback: int = 32) -> list[list[int]]:
+def pack(
+    segments: Sequence[Segment], length: int, rng: np.random.Generator, *, lookback: int = 32
+) -> list[list[int]]:
     """Rows as lists of segment indices: shuffled segments go to the first of the last open rows that has room."""
     rows: list[list[int]] = []
     room: list[int] = []
@@ -53,7 +55,9 @@ def pack(segments: Sequence[Segment], length: int, rng: np.random.Generator, *, 
     return [rows[row] for row in rng.permutation(len(rows))]
 
 
-def make_batch(segments: Sequence[Segment], rows: Sequence[Sequence[int]], length: int, kinds: Sequence[str]) -> Batch:
+def make_batch(
+    segments: Sequence[Segment], rows: Sequence[Sequence[int]], length: int, kinds: Sequence[str]
+) -> Batch:
     """Lay the rows out. The first token of a segment is never a target, so its weight is 0."""
     ids = np.zeros((len(rows), length), np.int64)
     weights = np.zeros((len(rows), length), np.float32)

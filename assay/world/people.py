@@ -15,12 +15,17 @@ class Person:
     films: tuple[str, ...]
 
 
-def make_people(rng: np.random.Generator, taken: set[str], *, people: int, films_per_person: int) -> tuple[Person, ...]:
+def make_people(
+    rng: np.random.Generator, taken: set[str], *, people: int, films_per_person: int
+) -> tuple[Person, ...]:
     """Actors with distinct films. `taken` holds used names and grows."""
     firsts = make_names(rng, max(2, people // 2), taken)
     lasts = make_names(rng, people, taken)
     films = make_names(rng, people * films_per_person, taken, syllables=3)
     return tuple(
-        Person(f"{firsts[i % len(firsts)]} {last}", tuple(films[i * films_per_person : (i + 1) * films_per_person]))
+        Person(
+            f"{firsts[i % len(firsts)]} {last}",
+            tuple(films[i * films_per_person : (i + 1) * films_per_person]),
+        )
         for i, last in enumerate(lasts)
     )

@@ -38,12 +38,16 @@ def section_phrasings(section: Section) -> list[Phrasing]:
 
 def train_examples(world: World, section: Section, *, draws: int) -> Iterator[Example]:
     """About `draws` examples per relation, form and training phrasing: facts are drawn evenly, without favourites."""
-    yield from _examples(world, section, "train", draws, np.random.default_rng([world.seed, 3, _stream(section)]))
+    yield from _examples(
+        world, section, "train", draws, np.random.default_rng([world.seed, 3, _stream(section)])
+    )
 
 
 def heldout_examples(world: World, section: Section, *, draws: int) -> Iterator[Example]:
     """`draws` examples per relation, form and held-out phrasing."""
-    yield from _examples(world, section, "heldout", draws, np.random.default_rng([world.seed, 4, _stream(section)]))
+    yield from _examples(
+        world, section, "heldout", draws, np.random.default_rng([world.seed, 4, _stream(section)])
+    )
 
 
 def _examples(

@@ -46,7 +46,11 @@ class Shape:
 
 @dataclass(frozen=True)
 class Optimisation:
-    """Rows of `length` tokens; `shards` work in threads of their own; rates as in `training.Schedule`."""
+    """Rows of `length` tokens; `shards` work in threads of their own; rates as in `training.Schedule`.
+
+    A token of prose counts 1 in the loss, one of an answer `answer_weight` (at least 1), one of a prompt `prompt_weight`
+    (below 1).
+    """
 
     rows: int
     length: int
@@ -55,7 +59,14 @@ class Optimisation:
     vector_lr: float
     warmup: int
     prompt_weight: float
+    answer_weight: float
     precision: Literal["bfloat16", "float32"]
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.prompt_weight < 1 <= self.answer_weight:
+            raise AssayError("optimisation: prompt_weight must lie in [0, 1) and answer_weight be at least 1")
+        if min(self.rows, self.shards) < 1 or self.rows % self.shards or self.length < 16:
+            raise AssayError("optimisation: rows must be a multiple of shards, and length at least 16")
 
 
 @dataclass(frozen=True)
@@ -94,7 +105,10 @@ def _parse(kind: Any, value: object, where: str) -> Any:
             raise AssayError(f"{where}: {value!r} is not one of {', '.join(map(str, arguments))}")
         return value
     if origin is not None and issubclass(origin, Mapping):
-        return {str(key): _parse(arguments[1], item, f"{where}.{key}") for key, item in _mapping(value, where).items()}
+        return {
+            str(key): _parse(arguments[1], item, f"{where}.{key}")
+            for key, item in _mapping(value, where).items()
+        }
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or isinstance(value, bool):

@@ -24,7 +24,9 @@ def write_world(
         counts[f"{name}.csv"] = len(table)
     sections = [SECTIONS[name] for name in draws]
     train = (e for section in sections for e in train_examples(world, section, draws=draws[section.name]))
-    heldout = (e for section in sections for e in heldout_examples(world, section, draws=heldout_draws[section.name]))
+    heldout = (
+        e for section in sections for e in heldout_examples(world, section, draws=heldout_draws[section.name])
+    )
     counts["train.jsonl"] = write_rows(folder / "train.jsonl", map(example_row, train))
     counts["heldout.jsonl"] = write_rows(folder / "heldout.jsonl", map(example_row, heldout))
     return counts
@@ -34,7 +36,12 @@ def truth_tables(world: World) -> dict[str, pd.DataFrame]:
     """cities, countries, people, map (one row per cell), names, phrasings and facts (one row per true object)."""
     geography = world.geography
     cells = [
-        {"north": north, "east": east, "country": geography.countries[land].name, "food": geography.foods[dish]}
+        {
+            "north": north,
+            "east": east,
+            "country": geography.countries[land].name,
+            "food": geography.foods[dish],
+        }
         for (north, east), land in _cells(geography.map.country)
         for dish in (int(geography.map.cuisine[north, east]),)
     ]
@@ -44,7 +51,9 @@ def truth_tables(world: World) -> dict[str, pd.DataFrame]:
         for relation, fact in section.facts(world)
         for item in fact.objects
     ]
-    phrasings = [phrasing.__dict__ for section in SECTIONS.values() for phrasing in section_phrasings(section)]
+    phrasings = [
+        phrasing.__dict__ for section in SECTIONS.values() for phrasing in section_phrasings(section)
+    ]
     people = [{"person": person.name, "film": film} for person in world.people for film in person.films]
     return {
         "cities": pd.DataFrame([city.__dict__ for city in geography.cities]),
@@ -81,13 +90,19 @@ def read_examples(path: Path) -> list[Example]:
 def _cells(grid: "object") -> list[tuple[tuple[int, int], int]]:
     import numpy as np
 
-    return [((int(north), int(east)), int(value)) for (north, east), value in np.ndenumerate(np.asarray(grid))]
+    return [
+        ((int(north), int(east)), int(value)) for (north, east), value in np.ndenumerate(np.asarray(grid))
+    ]
 
 
 def _check_sections(draws: Mapping[str, int], heldout_draws: Mapping[str, int]) -> None:
     if unknown := sorted(set(draws) - set(SECTIONS)):
-        raise AssayError(f"world.draws: unknown section {', '.join(unknown)}; known are {', '.join(SECTIONS)}")
+        raise AssayError(
+            f"world.draws: unknown section {', '.join(unknown)}; known are {', '.join(SECTIONS)}"
+        )
     if set(draws) != set(heldout_draws):
-        raise AssayError(f"world.heldout_draws names {sorted(heldout_draws)}, world.draws {sorted(draws)}; name the same sections")
+        raise AssayError(
+            f"world.heldout_draws names {sorted(heldout_draws)}, world.draws {sorted(draws)}; name the same sections"
+        )
     if low := [name for name in draws if draws[name] < 1 or heldout_draws[name] < 1]:
         raise AssayError(f"world.draws and world.heldout_draws must be at least 1, see {', '.join(low)}")

@@ -35,7 +35,9 @@ CHAT_TEMPLATE = (
 )
 
 
-def train_tokenizer(texts: Iterable[str], names: Sequence[str], *, vocab_size: int) -> PreTrainedTokenizerFast:
+def train_tokenizer(
+    texts: Iterable[str], names: Sequence[str], *, vocab_size: int
+) -> PreTrainedTokenizerFast:
     """A tokenizer of `vocab_size` units of which the last are the world's `names`, one unit each.
 
     Every Unicode string survives a round trip: what no unit covers is spelled in bytes. No normalisation.
@@ -43,13 +45,18 @@ def train_tokenizer(texts: Iterable[str], names: Sequence[str], *, vocab_size: i
     """
     learned = vocab_size - len(CONTROL) - len(BYTES) - len(names)
     if learned < 200:
-        raise AssayError(f"vocab_size {vocab_size} leaves {learned} units for text; raise it above {vocab_size - learned + 200}")
+        raise AssayError(
+            f"vocab_size {vocab_size} leaves {learned} units for text; raise it above {vocab_size - learned + 200}"
+        )
     vocabulary, merges = _learn(texts, learned)
     if " the" not in vocabulary:
         raise AssayError('" the" is no unit of this vocabulary; raise vocab_size or train on more prose')
     units = [*CONTROL, *BYTES, *vocabulary]
     model = models.BPE(
-        vocab={unit: number for number, unit in enumerate(units)}, merges=merges, unk_token="<unk>", byte_fallback=True
+        vocab={unit: number for number, unit in enumerate(units)},
+        merges=merges,
+        unk_token="<unk>",
+        byte_fallback=True,
     )
     tokenizer = Tokenizer(model)
     tokenizer.pre_tokenizer = _words()
@@ -80,7 +87,9 @@ def _wrap(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
     from tokenizers.processors import TemplateProcessing
 
     tokenizer.post_processor = TemplateProcessing(
-        single="<bos> $A", pair="<bos> $A <bos>:1 $B:1", special_tokens=[("<bos>", tokenizer.token_to_id("<bos>"))]
+        single="<bos> $A",
+        pair="<bos> $A <bos>:1 $B:1",
+        special_tokens=[("<bos>", tokenizer.token_to_id("<bos>"))],
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

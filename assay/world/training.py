@@ -1,7 +1,6 @@
 """The training loop: packed batches over shards in threads, reproducible to the byte on one machine."""
 
 import ctypes
-import itertools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +40,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Step:
-    """What one step did: tokens are those of real segments, losses are means per kind over targets that count fully."""
+    """What one step did: tokens are those of real segments, losses are means per kind, over answers and prose."""
 
     phase: str
     number: int
@@ -67,12 +66,16 @@ def train_phase(
     """One pass over the segments. Raises AssayError when the loss stops being finite."""
     longest = max(len(segment.ids) for segment in segments)
     if longest > schedule.length:
-        raise AssayError(f"a training text has {longest} tokens, rows hold {schedule.length}; raise organism.length")
+        raise AssayError(
+            f"a training text has {longest} tokens, rows hold {schedule.length}; raise organism.length"
+        )
     kinds = sorted({segment.kind for segment in segments})
     rows = pack(segments, schedule.length, rng)
     steps = len(rows) // schedule.rows
     if steps == 0:
-        raise AssayError(f"phase {phase!r} fills {len(rows)} rows, a step takes {schedule.rows}; train on more text")
+        raise AssayError(
+            f"phase {phase!r} fills {len(rows)} rows, a step takes {schedule.rows}; train on more text"
+        )
     with serial_operators(), ThreadPoolExecutor(schedule.shards) as pool:
         for number in range(steps):
             chosen = rows[number * schedule.rows : (number + 1) * schedule.rows]
@@ -81,15 +84,27 @@ def train_phase(
                 for shard in range(schedule.shards)
             ]
             scale = 1 / sum(float(batch.weights.sum()) for batch in batches)
-            results = list(pool.map(_shard_gradients, *zip(*((network, optimizer.parameters, b, scale) for b in batches), strict=True)))
-            gradients = [torch.stack(parts).sum(0) for parts in zip(*(result.gradients for result in results), strict=True)]
+            results = list(
+                pool.map(
+                    _shard_gradients,
+                    *zip(*((network, optimizer.parameters, b, scale) for b in batches), strict=True),
+                )
+            )
+            gradients = [
+                torch.stack(parts).sum(0)
+                for parts in zip(*(result.gradients for result in results), strict=True)
+            ]
             loss = sum(result.loss for result in results)
             if not np.isfinite(loss):
-                raise AssayError(f"the loss of phase {phase!r} is {loss} at step {number}; lower the learning rates")
+                raise AssayError(
+                    f"the loss of phase {phase!r} is {loss} at step {number}; lower the learning rates"
+                )
             rate = schedule.rate(number, steps)
-            optimizer.step(gradients, matrix_lr=schedule.matrix_lr * rate, vector_lr=schedule.vector_lr * rate, pool=pool)
+            optimizer.step(
+                gradients, matrix_lr=schedule.matrix_lr * rate, vector_lr=schedule.vector_lr * rate, pool=pool
+            )
             tokens = sum(int((batch.segments > 0).sum()) for batch in batches)
-            listener(Step(phase, number, steps, tokens, loss, _by_kind(batches, results, kinds)))
+            listener(Step(phase, number, steps, tokens, loss, _by_kind(results, kinds)))
 
 
 @dataclass(frozen=True)
@@ -97,7 +112,7 @@ class _ShardResult:
     gradients: list[Tensor]
     loss: float
     losses: Tensor  # [targets of the shard], for those of positive weight
-    kinds: Tensor  # [targets of the shard], -1 where the target does not count fully
+    kinds: Tensor  # [targets of the shard], -1 for tokens of prompts
 
 
 def _shard_gradients(network: Network, parameters: list[Tensor], batch: Batch, scale: float) -> _ShardResult:
@@ -105,14 +120,18 @@ def _shard_gradients(network: Network, parameters: list[Tensor], batch: Batch, s
     weights = batch.weights[:, 1:]
     counted = weights > 0
     loss, losses = weighted_cross_entropy(
-        hidden[:, :-1][counted], network.embedding, batch.ids[:, 1:][counted], weights[counted], network.precision
+        hidden[:, :-1][counted],
+        network.embedding,
+        batch.ids[:, 1:][counted],
+        weights[counted],
+        network.precision,
     )
     gradients = torch.autograd.grad(loss * scale, parameters)
-    kinds = torch.where(weights[counted] == 1, batch.kinds[:, 1:][counted], -1)
+    kinds = torch.where(weights[counted] >= 1, batch.kinds[:, 1:][counted], -1)
     return _ShardResult(list(gradients), float(loss.detach()) * scale, losses, kinds)
 
 
-def _by_kind(batches: Sequence[Batch], results: Sequence[_ShardResult], kinds: Sequence[str]) -> dict[str, float]:
+def _by_kind(results: Sequence[_ShardResult], kinds: Sequence[str]) -> dict[str, float]:
     losses, numbers = torch.cat([r.losses for r in results]), torch.cat([r.kinds for r in results])
     means = {}
     for number, kind in enumerate(kinds):
@@ -141,8 +160,9 @@ def keep_freed_memory() -> None:
     """Ask glibc not to return freed memory to the kernel: every step would fault the same pages in again."""
     if not sys.platform.startswith("linux"):
         return
-    m_trim_threshold, m_mmap_threshold = -1, -3
+    m_trim_threshold, m_mmap_threshold, m_arena_max = -1, -3, -8
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:  # musl has no mallopt
-        mallopt(m_mmap_threshold, 1 << 30)
+        mallopt(m_arena_max, 1)  # arenas of other threads give memory back whatever the threshold
+        mallopt(m_mmap_threshold, 32 << 20)  # glibc's largest
         mallopt(m_trim_threshold, 1 << 30)

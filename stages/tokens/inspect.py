@@ -13,7 +13,6 @@ app = typer.Typer(add_completion=False)
 @app.command("inspect")
 def inspect(
     model: Annotated[str, typer.Option(help="pin JSON, alias or folder: whose tokenizer")],
-    params: Annotated[Path, typer.Option(help="where model aliases are defined")],
     prompts: Annotated[Path, typer.Option(help="records with labelled positions")],
     samples: Annotated[int, typer.Option(help="examples shown per variant and class")],
     seed: Annotated[int, typer.Option(help="which examples")],
@@ -22,6 +21,7 @@ def inspect(
     activations: Annotated[
         Path | None, typer.Option(help="also check that every stored value is finite")
     ] = None,
+    params: Annotated[Path, typer.Option(help="where model aliases are defined")] = Path("params.yaml"),
 ) -> None:
     """Write samples for people and counts for machines; fail on a NaN or an id outside the vocabulary."""
     from assay.files import write_json, write_text

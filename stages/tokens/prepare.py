@@ -16,7 +16,6 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def prepare(
     model: Annotated[str, typer.Option(help="pin JSON, alias or folder: whose tokenizer")],
-    params: Annotated[Path, typer.Option(help="where model aliases are defined")],
     source: Annotated[Literal["python-docs", "file", "gutenberg"], typer.Option()],
     target: Annotated[str, typer.Option(help="exactly one token, such as ' the'")],
     text_seed: Annotated[int, typer.Option(help="seed of the split by document, shared with the organism")],
@@ -41,6 +40,7 @@ def prepare(
     characters: Annotated[
         int, typer.Option(help="use the first N characters of a document; 0 means all")
     ] = 0,
+    params: Annotated[Path, typer.Option(help="where model aliases are defined")] = Path("params.yaml"),
 ) -> None:
     """Write the records whose activations the study reads, and count everything that was left out."""
     from assay.files import write_json

@@ -69,7 +69,7 @@ def probe(
 
 
 def predictions(study: "Study", ids: list[str]) -> "pd.DataFrame":
-    """Log-odds of the best layer and of the n-gram control for every test row."""
+    """Log-odds of the best layer and of the controls for every test row."""
     import pandas as pd
 
     test = study.rows["test"]
@@ -79,7 +79,7 @@ def predictions(study: "Study", ids: list[str]) -> "pd.DataFrame":
             "position": test.position,
             "label": test.label.astype(int),
             "probe": study.layers[study.best_layer].test.scores.round(4),
-            "ngram": study.ngrams[study.ngram_words].scores.round(4),
+            **{name: control.scores.round(4) for name, control in study.controls.items()},
         }
     )
 

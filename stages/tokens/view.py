@@ -17,7 +17,6 @@ PER_DOCUMENT = 1000  # tokens shown of one held-out document, so that several ar
 @app.command()
 def view(
     model: Annotated[str, typer.Option(help="pin JSON, alias or folder")],
-    params: Annotated[Path, typer.Option(help="where model aliases are defined")],
     next_probes: Annotated[
         Path, typer.Option("--next-probes", help="probes.safetensors of the variant `next`")
     ],
@@ -35,6 +34,7 @@ def view(
     text: Annotated[
         list[str] | None, typer.Option(help="or these files, folders or globs; repeatable")
     ] = None,
+    params: Annotated[Path, typer.Option(help="where model aliases are defined")] = Path("params.yaml"),
 ) -> None:
     """Run a text through the model with the probes of all layers and write the page."""
     from assay.files import write_text

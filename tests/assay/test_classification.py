@@ -33,8 +33,12 @@ def test_values_are_scikit_learns(items, ties):
     scores = scores.round(0) + 0.5 if ties else scores
     data = binary_scores(scores, labels, clusters)
     counts = confusion(data)
-    assert [[counts.tn, counts.fp], [counts.fn, counts.tp]] == metrics.confusion_matrix(labels, scores > 0).tolist()
-    assert balanced_accuracy(data, PLAIN).value == pytest.approx(metrics.balanced_accuracy_score(labels, scores > 0))
+    assert [[counts.tn, counts.fp], [counts.fn, counts.tp]] == metrics.confusion_matrix(
+        labels, scores > 0
+    ).tolist()
+    assert balanced_accuracy(data, PLAIN).value == pytest.approx(
+        metrics.balanced_accuracy_score(labels, scores > 0)
+    )
     assert positive_accuracy(data, PLAIN).value == pytest.approx(metrics.recall_score(labels, scores > 0))
     assert negative_accuracy(data, PLAIN).value == pytest.approx(metrics.recall_score(~labels, scores <= 0))
     assert auroc(data, PLAIN).value == pytest.approx(metrics.roc_auc_score(labels, scores))
@@ -55,7 +59,9 @@ def test_intervals_are_those_of_the_slow_loop(items):
         )
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
     data = binary_scores(scores, labels, clusters)
-    for found, lower, upper in zip((balanced_accuracy(data, PLAIN), auroc(data, PLAIN)), low, high, strict=True):
+    for found, lower, upper in zip(
+        (balanced_accuracy(data, PLAIN), auroc(data, PLAIN)), low, high, strict=True
+    ):
         np.testing.assert_allclose([found.lower, found.upper], [lower, upper], atol=0.2 * (upper - lower))
 
 
@@ -63,7 +69,9 @@ def test_a_difference_is_paired(items):
     scores, labels, clusters = items
     first, second = binary_scores(scores, labels, clusters), binary_scores(scores - 0.2, labels, clusters)
     found = balanced_accuracy_difference(first, second, PLAIN)
-    assert found.value == pytest.approx(balanced_accuracy(first, PLAIN).value - balanced_accuracy(second, PLAIN).value)
+    assert found.value == pytest.approx(
+        balanced_accuracy(first, PLAIN).value - balanced_accuracy(second, PLAIN).value
+    )
     same = balanced_accuracy_difference(first, first, PLAIN)
     assert (same.lower, same.value, same.upper) == (0, 0, 0)
     with pytest.raises(AssayError, match="same items"):

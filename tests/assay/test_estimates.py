@@ -130,8 +130,12 @@ def test_clustered_intervals_cover_and_naive_ones_do_not():
 
 def test_the_seed_decides():
     values = np.random.default_rng(0).normal(size=50)
-    assert bootstrap_mean(values, resampling=Resampling(1)) == bootstrap_mean(values, resampling=Resampling(1))
-    assert bootstrap_mean(values, resampling=Resampling(1)) != bootstrap_mean(values, resampling=Resampling(2))
+    assert bootstrap_mean(values, resampling=Resampling(1)) == bootstrap_mean(
+        values, resampling=Resampling(1)
+    )
+    assert bootstrap_mean(values, resampling=Resampling(1)) != bootstrap_mean(
+        values, resampling=Resampling(2)
+    )
 
 
 def test_what_cannot_be_resampled_is_said():
@@ -139,6 +143,8 @@ def test_what_cannot_be_resampled_is_said():
         bootstrap_mean(np.arange(5.0), clusters=np.zeros(5), resampling=PLAIN)
     with pytest.raises(AssayError, match="cluster label"):
         bootstrap_mean(np.arange(5.0), clusters=np.zeros(4), resampling=PLAIN)
-    rare = np.stack([np.r_[1.0, np.zeros(4)], np.r_[1.0, np.zeros(4)]], axis=1)  # 0/0 wherever item 0 is not drawn
+    rare = np.stack(
+        [np.r_[1.0, np.zeros(4)], np.r_[1.0, np.zeros(4)]], axis=1
+    )  # 0/0 wherever item 0 is not drawn
     with pytest.raises(AssayError, match="undefined"):
         bootstrap_totals(rare, ratio, resampling=PLAIN)

@@ -12,14 +12,19 @@ def make(n, d, *, spread=0.0, rate=0.5, noise=1.0, seed=0):
     """Correlated features whose scales span 10^spread, shifted far from zero, and labels that follow them."""
     rng = np.random.default_rng(seed)
     hidden = rng.normal(size=(n, d))
-    X = hidden @ (rng.normal(size=(d, d)) * np.logspace(0, -spread, d)[:, None]) * np.logspace(0, spread, d) + 30
+    X = (
+        hidden @ (rng.normal(size=(d, d)) * np.logspace(0, -spread, d)[:, None]) * np.logspace(0, spread, d)
+        + 30
+    )
     logits = hidden @ rng.normal(size=d) + noise * rng.logistic(size=n)
     return X, logits > np.quantile(logits, 1 - rate)
 
 
 def sklearn_fit(X, y, *, weight_decay, weights):
     scaler = StandardScaler().fit(X)
-    model = LogisticRegression(C=1 / (weight_decay * weights.sum()), tol=1e-11, max_iter=20_000, solver="lbfgs")
+    model = LogisticRegression(
+        C=1 / (weight_decay * weights.sum()), tol=1e-11, max_iter=20_000, solver="lbfgs"
+    )
     return scaler, model.fit(scaler.transform(X), y, sample_weight=weights)
 
 
@@ -83,7 +88,9 @@ def test_weights_read_raw_activations_and_constant_features_are_harmless():
     (without,) = fit_probes(X.astype(np.float32), y)
     np.testing.assert_allclose(probe.weight[:8], without.weight, atol=1e-6)
     np.testing.assert_allclose(probe.weight[8:], 0, atol=1e-12)
-    np.testing.assert_allclose(probe.decision_function(with_constant), with_constant.astype(float) @ probe.weight + probe.bias)
+    np.testing.assert_allclose(
+        probe.decision_function(with_constant), with_constant.astype(float) @ probe.weight + probe.bias
+    )
     assert probe.scale == pytest.approx(probe.decision_function(with_constant).std())
 
 

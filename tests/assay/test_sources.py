@@ -36,9 +36,9 @@ def test_a_folder_a_glob_and_files(folder):
         (lambda folder: [str(folder / "missing.txt")], "no text file matches"),
         (lambda folder: [f"{folder}/*.tex"], "no text file matches"),
         (lambda folder: [str(folder / "picture.png")], "picture.png is not UTF-8"),
-        (lambda folder: [str((folder / "empty"))], "holds no text file"),
+        (lambda folder: [str(folder / "empty")], "holds no text file"),
         (lambda folder: [str(folder / "blank.txt")], r"blank.txt is empty"),
-        (lambda folder: [], "at least one file"),
+        (lambda _folder: [], "at least one file"),
     ],
 )
 def test_bad_files_are_named(folder, make, message):
@@ -103,7 +103,9 @@ def test_gutenberg_says_what_is_missing(monkeypatch):
 def test_gutenberg_reads_a_local_copy_with_the_real_library(tmp_path):
     pytest.importorskip("datasets", reason="the optional `gutenberg` extra is not installed")
     (tmp_path / "en.jsonl").write_text('{"id": "1", "text": "one"}\n{"id": "2", "text": "two"}\n')
-    (tmp_path / "README.md").write_text("---\nconfigs:\n- config_name: default\n  data_files:\n  - {split: en, path: en.jsonl}\n---\n")
+    (tmp_path / "README.md").write_text(
+        "---\nconfigs:\n- config_name: default\n  data_files:\n  - {split: en, path: en.jsonl}\n---\n"
+    )
     assert texts(gutenberg("en", 5, dataset=str(tmp_path))) == ["one", "two"]
     with pytest.raises(AssayError, match="cannot stream"):
         gutenberg("fr", 5, dataset=str(tmp_path))

@@ -1,7 +1,6 @@
 """The table that a benchmark run prints at its end. Ratios are targets to look at, never assertions."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -58,6 +57,6 @@ def report() -> Report:
 
 
 @pytest.fixture(scope="session")
-def workload(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workload]:
+def workload(tmp_path_factory: pytest.TempPathFactory) -> Workload:
     """A random Gemma 3 of about 100 M parameters, and real texts."""
-    yield make_workload(tmp_path_factory.mktemp("workload"))
+    return make_workload(tmp_path_factory.mktemp("workload"))

@@ -74,13 +74,13 @@ def read_batches(workload: Workload, prepared: Prepared, layers: Sequence[int]) 
     """The reading alone, in the given batches: [records, layers, d]."""
     loaded = workload.loaded
     rows = np.empty((len(prepared.ids), len(layers), loaded.architecture.d_model), np.float32)
-    reader = BatchReader(
-        loaded.model, loaded.architecture, "resid", layers, pooling="last", dtype="float32"
-    )
+    reader = BatchReader(loaded.model, loaded.architecture, "resid", layers, pooling="last", dtype="float32")
     with reader:
         for part in prepared.plan:
             ids = [prepared.ids[i] for i in part]
-            rows[part] = reader.read([prepared.names[i] for i in part], ids, [np.array([len(i) - 1]) for i in ids])
+            rows[part] = reader.read(
+                [prepared.names[i] for i in part], ids, [np.array([len(i) - 1]) for i in ids]
+            )
     return rows
 
 

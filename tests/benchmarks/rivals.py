@@ -11,7 +11,7 @@ from benchmarks.workload import Workload
 
 def nnsight(workload: Workload, layers: Sequence[int]) -> Callable[[Prepared], np.ndarray]:
     """A reader built on `NNsight.trace`, https://nnsight.net."""
-    from nnsight import NNsight
+    from nnsight import NNsight, save
 
     model = NNsight(workload.loaded.model)
 
@@ -22,7 +22,7 @@ def nnsight(workload: Workload, layers: Sequence[int]) -> Callable[[Prepared], n
                 index, last = torch.arange(len(part)), torch.tensor([len(prepared.ids[i]) - 1 for i in part])
                 inputs = {"input_ids": batch.ids, "attention_mask": batch.mask, "use_cache": False}
                 with model.trace(**inputs) as tracer:
-                    taken = list().save()
+                    taken = save([])
                     for layer in layers:
                         taken.append(model.model.layers[layer].output[index, last])
                     tracer.stop()
@@ -38,7 +38,10 @@ def transformer_lens(workload: Workload, layers: Sequence[int]) -> Callable[[Pre
 
     loaded = workload.loaded
     bridge = TransformerBridge.boot_transformers(
-        loaded.pin.source, hf_model=copy.deepcopy(loaded.model), tokenizer=copy.deepcopy(loaded.tokenizer), device="cpu"
+        loaded.pin.source,
+        hf_model=copy.deepcopy(loaded.model),
+        tokenizer=copy.deepcopy(loaded.tokenizer),
+        device="cpu",
     )
     names = [f"blocks.{layer}.hook_out" for layer in layers]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from benchmarks.conftest import Report
-from benchmarks.workload import GEMMA_12B, GEMMA_TINY, LONGEST, paragraphs, train_tokenizer
+from benchmarks.workload import GEMMA_12B, GEMMA_TINY, paragraphs, train_tokenizer
 from transformers import Gemma3ForCausalLM, Gemma3TextConfig
 
 from assay.architecture import locate
@@ -54,7 +54,7 @@ def block_flops(model: torch.nn.Module, lengths: list[int]) -> float:
 
 def lengths_of_texts(count: int) -> list[int]:
     tokenizer = train_tokenizer()
-    return [min(LONGEST, len(tokenizer(record.text).input_ids)) for record in paragraphs(count)]
+    return [len(tokenizer(record.text).input_ids) for record in paragraphs(count)]
 
 
 @pytest.mark.timeout(1200)
@@ -75,7 +75,9 @@ def test_share_of_the_matmul_peak(report: Report) -> None:
         def read(batches: list[list[int]]) -> float:
             began = time.perf_counter()
             for part in batches:
-                reader.read([str(i) for i in part], [ids[i] for i in part], [np.array([lengths[i] - 1]) for i in part])
+                reader.read(
+                    [str(i) for i in part], [ids[i] for i in part], [np.array([lengths[i] - 1]) for i in part]
+                )
             return time.perf_counter() - began
 
         read(random.Random(0).sample(plan, min(3, len(plan))))

@@ -5,7 +5,15 @@ import importlib.util
 import numpy as np
 import pytest
 from benchmarks.conftest import Report
-from benchmarks.procedures import bare, prepare, read_batches, reference, shortened, truncate, whole_extraction
+from benchmarks.procedures import (
+    bare,
+    prepare,
+    read_batches,
+    reference,
+    shortened,
+    truncate,
+    whole_extraction,
+)
 from benchmarks.rivals import RIVALS
 from benchmarks.timing import interleave
 from benchmarks.workload import Workload
@@ -33,7 +41,13 @@ def test_against_the_bare_forward_pass(workload: Workload, report: Report, which
     tokens = sum(prepared.lengths)
     detail = f"{which}; {tokens} tokens, {tokens / seconds['reading']:.0f} tokens/s"
     report.add("reading / bare forward", seconds["bare"] / seconds["reading"], "speed ratio", 0.97, detail)
-    report.add("whole extraction / bare forward", seconds["bare"] / seconds["extraction"], "speed ratio", 0.97, detail)
+    report.add(
+        "whole extraction / bare forward",
+        seconds["bare"] / seconds["extraction"],
+        "speed ratio",
+        0.97,
+        detail,
+    )
     masked = seconds["bare, masked"] / seconds["extraction"]
     report.add("whole extraction / bare forward with HF's padding mask", masked, "speed ratio", 0.97, detail)
 
@@ -76,4 +90,6 @@ def test_against_other_libraries_in_the_same_batches(
         REPEATS,
     )
     np.testing.assert_allclose(results["theirs"], results["ours"], rtol=1e-2, atol=1e-2)
-    report.add(f"reading / {rival}, same batches", seconds["theirs"] / seconds["ours"], "speed ratio", 1.0, which)
+    report.add(
+        f"reading / {rival}, same batches", seconds["theirs"] / seconds["ours"], "speed ratio", 1.0, which
+    )

@@ -22,7 +22,12 @@ GEMMA_100M = {
     "head_dim": 256,
     "vocab_size": 65536,
 }
-GEMMA_TINY = GEMMA_100M | {"hidden_size": 64, "num_hidden_layers": 4, "intermediate_size": 128, "head_dim": 16}
+GEMMA_TINY = GEMMA_100M | {
+    "hidden_size": 64,
+    "num_hidden_layers": 4,
+    "intermediate_size": 128,
+    "head_dim": 16,
+}
 GEMMA_12B = {
     "hidden_size": 3840,
     "num_hidden_layers": 48,
@@ -32,8 +37,8 @@ GEMMA_12B = {
     "head_dim": 256,
     "vocab_size": 262208,
 }
-LONGEST = 512  # tokens: longer paragraphs are cut
-RECORDS = 128
+LONGEST = 2000  # characters, about 500 tokens: longer paragraphs are cut
+RECORDS = 96
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ def paragraphs(count: int) -> list[PromptRecord]:
     """`count` paragraphs of real prose, drawn with a fixed seed: their lengths are those of real texts."""
     texts = [text for document in python_docs() for text in document.text.split("\n\n") if text.strip()]
     drawn = random.Random(0).sample(texts, min(count, len(texts)))
-    return [PromptRecord(id=f"p{i}", text=text[: 4 * LONGEST]) for i, text in enumerate(drawn)]
+    return [PromptRecord(id=f"p{i}", text=text[:LONGEST]) for i, text in enumerate(drawn)]
 
 
 def train_tokenizer() -> PreTrainedTokenizerFast:

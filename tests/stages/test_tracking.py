@@ -11,7 +11,7 @@ from stages.tracking import track
 TABLE = pd.DataFrame({"layer": [0, 3], "balanced_accuracy": [0.5, 0.75], "tp": [4, 6]})
 
 
-def test_without_tracking_no_library_is_imported(tmp_path):
+def test_without_tracking_no_library_is_imported():
     code = (
         "import sys, pandas as pd; from pathlib import Path; import stages.tokens.probe; from stages.tracking import track;"
         "track('none', pd.DataFrame({'layer': [0]}), name='n', settings={}, folder=Path('x'));"

@@ -42,7 +42,13 @@ def test_test_documents_are_put_together_from_their_windows():
     def record(name, number, text, split="test"):
         return PromptRecord(id=f"{name}#{number}", text=text, group=name, split=split)
 
-    records = [record("a", 0, "x "), record("a", 1, "y"), record("b", 2, "p"), record("b", 4, "q"), record("c", 0, "z", "train")]
+    records = [
+        record("a", 0, "x "),
+        record("a", 1, "y"),
+        record("b", 2, "p"),
+        record("b", 4, "q"),
+        record("c", 0, "z", "train"),
+    ]
     assert held_out_documents(records) == [Document("a", "x y"), Document("b", "p")]
 
 
@@ -88,7 +94,9 @@ def render(loaded, text, probability=0.25):
     n_tokens = len(passages[0].tokens.text_ids)
     values = np.full((2, n_tokens), probability)
     questions = [Shown("next", truths(passages, 5, "next"), ["first", "second"], values)]
-    return render_tokens(passages, questions, layers=LAYERS, layer=2, target=" the", model="<i>m</i>"), n_tokens
+    return render_tokens(
+        passages, questions, layers=LAYERS, layer=2, target=" the", model="<i>m</i>"
+    ), n_tokens
 
 
 def test_text_is_escaped_and_the_data_can_be_read_back(loaded):
@@ -98,7 +106,9 @@ def test_text_is_escaped_and_the_data_can_be_read_back(loaded):
     assert "<b>name" not in page
     assert "<i>m" not in page
     data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.S)[1])
-    packed = np.frombuffer(base64.b64decode(data["questions"][0]["probabilities"]), "<u2").reshape(2, n_tokens)
+    packed = np.frombuffer(base64.b64decode(data["questions"][0]["probabilities"]), "<u2").reshape(
+        2, n_tokens
+    )
     np.testing.assert_allclose(packed / 65535, 0.1234, atol=1e-5)
     assert "http" not in page.replace("http-equiv", "")
     assert len(data["names"]) == n_tokens == len(data["questions"][0]["truth"])

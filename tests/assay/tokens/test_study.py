@@ -6,7 +6,7 @@ from assay.errors import AssayError
 from assay.records import PromptRecord
 from assay.store import StoreHeader, create_store, open_store
 from assay.tokens.figure import figure_table
-from assay.tokens.ngram import ngram_scores, previous_words
+from assay.tokens.ngram import CONTROLS, Control, control_scores
 from assay.tokens.rows import SPLITS, check_store, labelled_rows
 from assay.tokens.study import Settings, run_study
 from assay.tokens.tables import accuracy_sentences, read_layers, row_of
@@ -24,7 +24,9 @@ def make_records(n):
         words = rng.choice(["of", "cat"], PER_RECORD)
         labels = np.where(rng.random(PER_RECORD) < 0.8, words == "of", words != "of").astype(int)
         text = " ".join(f"{rng.choice(['a', 'b', 'c'])} {word}" for word in words)
-        ends = [i + 1 for i in range(len(text)) if text[i] in "ft" and (i + 1 == len(text) or text[i + 1] == " ")]
+        ends = [
+            i + 1 for i in range(len(text)) if text[i] in "ft" and (i + 1 == len(text) or text[i + 1] == " ")
+        ]
         split = SPLITS[(number // 5) % 3]
         records.append(
             PromptRecord(
@@ -52,7 +54,9 @@ def planted(tmp_path):
     activations[:, :, 0] += (strength * (labels - 0.5)).T
     path = tmp_path / "store.h5"
     offsets = np.arange(0, len(labels) + 1, PER_RECORD)
-    with create_store(path, HEADER, layers=[0, 1, 2], d=8, ids=[r.id for r in records], offsets=offsets) as writer:
+    with create_store(
+        path, HEADER, layers=[0, 1, 2], d=8, ids=[r.id for r in records], offsets=offsets
+    ) as writer:
         writer.write(activations.astype(np.float32))
     return records, path
 
@@ -73,7 +77,9 @@ def test_the_best_layer_is_chosen_without_the_reported_data(planted):
     assert table[1]["tp"] + table[1]["fn"] == table[1]["positive_accuracy_n"]
     for layer in table:
         assert table[layer]["shuffled_lo"] <= 0.5 <= table[layer]["shuffled_hi"] or layer == 0
-        assert table[layer]["minus_ngram"] == pytest.approx(table[layer]["balanced_accuracy"] - table[layer]["ngram"])
+        for control in CONTROLS:
+            difference = table[layer]["balanced_accuracy"] - table[layer][control]
+            assert table[layer][f"minus_{control}"] == pytest.approx(difference)
 
 
 def test_the_probe_equals_scikit_learn_on_the_same_rows(planted):
@@ -93,15 +99,17 @@ def test_the_probe_equals_scikit_learn_on_the_same_rows(planted):
 
 
 def test_the_control_reads_the_words_and_nothing_else():
-    assert previous_words("The cat, sat on", 3) == {"-3": ",", "-2": "sat", "-1": "on"}
-    assert previous_words("on", 3) == {"-1": "on"}
-    assert previous_words("", 3) == {}
+    text = "The cat, sat on"
+    assert CONTROLS["ngram"].features(text, 3) == {"-3": "cat", "-2": "sat", "-1": "on"}
+    assert CONTROLS["ngram_marks"].features(text, 3) == {"-3": ",", "-2": "sat", "-1": "on"}
+    assert CONTROLS["ngram"].features("on", 3) == {"-1": "on"}
+    assert CONTROLS["ngram"].features("", 3) == {}
     records = make_records(180)
     rows = rows_of(records)
     train, validation = ((rows[s].before, rows[s].label) for s in ("train", "validation"))
-    found = ngram_scores(1, train, validation, rows["test"].before)
+    found = control_scores(Control(r"\w+", (1,)), train, validation, rows["test"].before)
     last = np.array([text.split()[-1] == "of" for text in rows["test"].before])
-    assert ((found.test > 0) == last).all()  # the best rule there is: after "of", yes
+    assert ((found > 0) == last).all()  # the best rule there is: after "of", yes
 
 
 def test_nan_in_the_store_names_the_layer(planted, tmp_path):
@@ -112,7 +120,7 @@ def test_nan_in_the_store_names_the_layer(planted, tmp_path):
     offsets = np.arange(0, len(activations) + 1, PER_RECORD)
     with create_store(path, HEADER, layers=[7], d=4, ids=[r.id for r in records], offsets=offsets) as writer:
         writer.write(activations)
-    with open_store(path) as store, pytest.raises(AssayError, match="1 of .* rows of layer 7 hold NaN"):
+    with open_store(path) as store, pytest.raises(AssayError, match=r"1 of .* rows of layer 7 hold NaN"):
         run_study(store, rows_of(records), SETTINGS)
 
 

@@ -14,12 +14,12 @@ from assay.tokens.splits import Sampling, sample_splits, split_three_ways
 from assay.tokens.target import target_id
 from assay.tokens.windows import cut_windows
 
-WORDS = "the cat sat on the mat and dog ran naïve 中文 🙂 question answer the city of Rome \n".split(" ")
+SENTENCE = "the cat sat on the mat and dog ran naïve 中文 🙂 question answer the city of Rome \n"
 
 
 def make_document(name, words, seed=0):
     rng = random.Random(f"{name}{seed}")
-    return Document(name, " ".join(rng.choice(WORDS) for _ in range(words)))
+    return Document(name, " ".join(rng.choice(SENTENCE.split(" ")) for _ in range(words)))
 
 
 def one_token_target(tokenizer):
@@ -53,7 +53,10 @@ def test_ends_say_what_has_been_read(tokenizer):
         if index + 1 < len(tokens.ends) and tokens.starts[index + 1] < tokens.ends[index]:
             continue  # inside a character of several bytes
         read = encode(tokenizer, PromptRecord(id="x", text=window.text[: tokens.ends[index]])).ids
-        assert tokenizer.decode(read[tokens.n_special :]).strip() == tokenizer.decode(tokens.text_ids[: index + 1]).strip()
+        assert (
+            tokenizer.decode(read[tokens.n_special :]).strip()
+            == tokenizer.decode(tokens.text_ids[: index + 1]).strip()
+        )
 
 
 def test_a_control_string_in_a_text_stays_text():
@@ -74,14 +77,20 @@ def test_labels_of_positions_by_the_obvious_loop(tokenizer):
         for place in range(len(ids)):
             if place >= 5 and place + 1 < len(ids):
                 expected.append((number, place, ids[place + 1] == target, ids[place] == target))
-    found = zip(positions.window, positions.token, positions.labels["next"], positions.labels["current"], strict=True)
+    found = zip(
+        positions.window, positions.token, positions.labels["next"], positions.labels["current"], strict=True
+    )
     assert [tuple(row) for row in found] == expected
 
 
 def sample(tokenizer, cap, seed=0):
     windows = [w for i in range(12) for w in cut_windows(tokenizer, make_document(f"d{i}", 200), 40)]
     target = target_id(tokenizer, one_token_target(tokenizer))
-    return windows, target, sample_split(windows, target=target, split="train", min_left=5, max_per_class=cap, seed=seed)
+    return (
+        windows,
+        target,
+        sample_split(windows, target=target, split="train", min_left=5, max_per_class=cap, seed=seed),
+    )
 
 
 def test_sampled_records_are_balanced_and_true(tokenizer):
@@ -91,7 +100,9 @@ def test_sampled_records_are_balanced_and_true(tokenizer):
         labels = []
         for record in found.records:
             ids = encode(tokenizer, record, ("explicit",)).ids
-            for position, label, end in zip(record.positions, record.fields[variant], record.fields["ends"], strict=True):
+            for position, label, end in zip(
+                record.positions, record.fields[variant], record.fields["ends"], strict=True
+            ):
                 if label is not None:
                     labels.append(label)
                     assert label == (ids[position + shift] == target)
@@ -103,9 +114,11 @@ def test_sampled_records_are_balanced_and_true(tokenizer):
 
 
 def test_counts_add_up():
-    windows, target, found = sample(toy_tokenizers.gemma3(), cap=30)
+    windows, _, found = sample(toy_tokenizers.gemma3(), cap=30)
     counts = found.counts
-    assert counts["windows"] + counts["windows_not_needed"] + counts["windows_without_sampled_position"] == len(windows)
+    assert counts["windows"] + counts["windows_not_needed"] + counts[
+        "windows_without_sampled_position"
+    ] == len(windows)
     for variant in ("next", "current"):
         dropped = counts[f"{variant}_positives_dropped"] + counts[f"{variant}_negatives_dropped"]
         assert dropped + 2 * counts[f"{variant}_per_class"] == counts["positions_eligible"]
@@ -133,7 +146,9 @@ def test_negatives_are_uniform_over_what_is_eligible():
     for seed in range(300):
         found = sample_split(windows, target=target, split="test", min_left=5, max_per_class=10, seed=seed)
         for record in found.records:
-            taken = [p for p, label in zip(record.positions, record.fields["next"], strict=True) if label == 0]
+            taken = [
+                p for p, label in zip(record.positions, record.fields["next"], strict=True) if label == 0
+            ]
             drawn[np.searchsorted(positions.token, np.array(taken) - windows[0].tokens.n_special)] += 1
     negatives = ~positions.labels["next"]
     assert drawn[~negatives].sum() == 0
@@ -147,7 +162,9 @@ def test_no_position_of_a_class_is_an_error_that_names_split_and_variant():
     tokenizer = toy_tokenizers.gemma3()
     windows = cut_windows(tokenizer, Document("d", "cat ran " * 50), 40)
     with pytest.raises(AssayError, match="test split has no positive position for the next token"):
-        sample_split(windows, target=target_id(tokenizer, " the"), split="test", min_left=5, max_per_class=5, seed=0)
+        sample_split(
+            windows, target=target_id(tokenizer, " the"), split="test", min_left=5, max_per_class=5, seed=0
+        )
 
 
 def test_splits_share_no_document_and_test_is_the_shared_split():
@@ -182,7 +199,14 @@ def test_one_long_file_is_told_to_be_cut():
 
 @pytest.mark.parametrize("changes", [{"min_left": 0}, {"context": 8}, {"max_per_class": {"train": 0}}])
 def test_impossible_settings_are_refused(changes):
-    settings = {"target": 1, "context": 40, "min_left": 8, "max_per_class": {"train": 5}, "max_characters": 0, "seed": 0}
+    settings = {
+        "target": 1,
+        "context": 40,
+        "min_left": 8,
+        "max_per_class": {"train": 5},
+        "max_characters": 0,
+        "seed": 0,
+    }
     with pytest.raises(AssayError):
         Sampling(**(settings | changes))
 
@@ -193,14 +217,18 @@ def test_a_target_of_two_tokens_is_shown_with_a_cure():
         target_id(tokenizer, " the the")
     with pytest.raises(AssayError, match="has no token"):
         target_id(tokenizer, "")
-    single = next(w for w in ("Question", "question") if len(tokenizer(f" {w}", add_special_tokens=False).input_ids) > 1)
+    single = next(
+        w for w in ("Question", "question") if len(tokenizer(f" {w}", add_special_tokens=False).input_ids) > 1
+    )
     with pytest.raises(AssayError, match="tokens of this tokenizer"):
         target_id(tokenizer, f" {single}")
 
 
 def test_a_target_without_its_space_is_told_the_spelling_that_is_one_token():
     tokenizer = toy_tokenizers.gpt2()
-    split = [w for w in ("is", "city", "of", "the") if len(tokenizer(w, add_special_tokens=False).input_ids) > 1]
+    split = [
+        w for w in ("is", "city", "of", "the") if len(tokenizer(w, add_special_tokens=False).input_ids) > 1
+    ]
     known = [w for w in split if len(tokenizer(f" {w}", add_special_tokens=False).input_ids) == 1]
     with pytest.raises(AssayError, match=f"' {known[0]}' is one token"):
         target_id(tokenizer, known[0])
@@ -226,5 +254,3 @@ def test_rows_are_numbered_as_the_store_numbers_them():
     broken = [PromptRecord(id="a", text="x", positions=(1,), group="g", split="train", fields={"ends": [1]})]
     with pytest.raises(AssayError, match="record 'a': field 'next'"):
         labelled_rows(broken, "next", "train")
-
-

@@ -12,7 +12,7 @@ import toy_tokenizers
 
 from stages.cli import run
 
-WORDS = "the cat sat on the mat and the dog ran question answer city of Rome naïve 🙂 <eos>".split()
+SENTENCE = "the cat sat on the mat and the dog ran question answer city of Rome naïve 🙂 <eos>"
 HOSTILE = 'the cat </span></script><script>document.title = "owned"</script> <b>sat</b> &amp; on the mat\n'
 
 
@@ -39,7 +39,7 @@ class Study:
         self.texts.mkdir()
         rng = random.Random(0)
         for number in range(40):
-            words = " ".join(rng.choice(WORDS) for _ in range(120))
+            words = " ".join(rng.choice(SENTENCE.split()) for _ in range(120))
             (self.texts / f"{number:02}.txt").write_text(HOSTILE + words, encoding="utf-8")
 
     def __getattr__(self, name: str) -> Path:

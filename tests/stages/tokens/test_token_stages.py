@@ -96,7 +96,11 @@ def test_probes_carry_their_origin(study):
 def test_probe_is_deterministic(study, run_stage, tmp_path):
     options = study.probe_options("next", out=tmp_path, table=tmp_path / "t.csv", metrics=tmp_path / "m.json")
     assert run_stage("tokens.probe", *options) == 0
-    for name, mine in (("next.csv", "t.csv"), ("next.json", "m.json"), ("next/probes.safetensors", "probes.safetensors")):
+    for name, mine in (
+        ("next.csv", "t.csv"),
+        ("next.json", "m.json"),
+        ("next/probes.safetensors", "probes.safetensors"),
+    ):
         assert (study.folder / name).read_bytes() == (tmp_path / mine).read_bytes()
 
 
@@ -183,7 +187,12 @@ def test_bad_input_of_report_and_inspect(study, run_stage, capsys, tmp_path):
 
 
 def test_an_error_is_one_line_without_a_traceback(study):
-    command = [sys.executable, "-m", "stages.tokens.prepare", *map(str, study.prepare_options(target=" the the"))]
+    command = [
+        sys.executable,
+        "-m",
+        "stages.tokens.prepare",
+        *map(str, study.prepare_options(target=" the the")),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
