@@ -25,7 +25,9 @@ def atomic_path(target: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
         os.close(handle)
     except OSError as error:
-        raise AssayError(f"cannot write {target}: {error.strerror}; the earlier file, if any, is untouched") from error
+        raise AssayError(
+            f"cannot write {target}: {error.strerror}; the earlier file, if any, is untouched"
+        ) from error
     temporary = Path(name)
     try:
         yield temporary
@@ -37,7 +39,9 @@ def atomic_path(target: Path) -> Iterator[Path]:
         os.replace(temporary, target)
     except OSError as error:
         if error.errno is None:  # h5py raises bare OSErrors that carry their own text
-            raise AssayError(f"cannot write {target}: {error}; the earlier file, if any, is untouched") from error
+            raise AssayError(
+                f"cannot write {target}: {error}; the earlier file, if any, is untouched"
+            ) from error
         raise AssayError(
             f"cannot write {target}: {os.strerror(error.errno)}; free space or choose another place. "
             "The earlier file, if any, is untouched"
@@ -66,7 +70,9 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise AssayError(f"{path} does not exist; run the stage that makes it (`dvc repro`) or check the path") from error
+        raise AssayError(
+            f"{path} does not exist; run the stage that makes it (`dvc repro`) or check the path"
+        ) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise AssayError(f"{path} is not valid JSON: {error}") from error
 

@@ -1,6 +1,7 @@
 """Pinning a model and loading exactly what was pinned."""
 
 import hashlib
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.utils.logging import disable_progress_bar
 
 from assay import hub
 from assay.architecture import Architecture, Family, find_family, locate, read_sizes
@@ -86,6 +88,8 @@ def load_model(pin: Pin) -> LoadedModel:
     """
     folder = _pinned_folder(pin, weights=True)
     dtype = runtime_dtype(pin)
+    if not sys.stderr.isatty():  # its bar would end in front of an error message
+        disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,

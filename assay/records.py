@@ -54,9 +54,13 @@ _KNOWN = {f.name for f in dataclasses.fields(PromptRecord)} - {"fields"}
 
 
 def read_records(path: Path) -> list[PromptRecord]:
-    """Read and validate every row. Raises AssayError naming file, line and field; duplicate ids are refused."""
+    """All records of a file. Raises AssayError naming file, line and field; duplicate ids are refused."""
+    return list(iter_records(path))
+
+
+def iter_records(path: Path) -> Iterator[PromptRecord]:
+    """The same one by one, so that memory holds their ids alone."""
     seen: dict[str, int] = {}
-    records = []
     for number, row in read_rows(path):
         try:
             record = parse_record(row)
@@ -67,10 +71,9 @@ def read_records(path: Path) -> list[PromptRecord]:
                 f"{path}, line {number}: field 'id': {record.id!r} was used on line {seen[record.id]}; ids must be unique"
             )
         seen[record.id] = number
-        records.append(record)
-    if not records:
+        yield record
+    if not seen:
         raise AssayError(f"{path} holds no record; write at least one JSON object per line")
-    return records
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -89,7 +92,9 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 except json.JSONDecodeError as error:
                     raise AssayError(f"{path}, line {number}: not valid JSON ({error})") from error
                 if not isinstance(row, dict):
-                    raise AssayError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}")
+                    raise AssayError(
+                        f"{path}, line {number}: expected a JSON object, found {type(row).__name__}"
+                    )
                 yield number, row
         except UnicodeDecodeError as error:
             raise AssayError(f"{path} is not UTF-8 text: {error}") from error
@@ -144,7 +149,9 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
             try:
                 handle.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
             except ValueError as error:
-                raise AssayError(f"{path}, row {count + 1} would hold a NaN or an infinity: {error}") from error
+                raise AssayError(
+                    f"{path}, row {count + 1} would hold a NaN or an infinity: {error}"
+                ) from error
             count += 1
     return count
 
@@ -169,7 +176,9 @@ def _parse_messages(value: Any) -> tuple[Message, ...]:
         if not isinstance(message, dict) or set(message) != {"role", "content"}:
             raise AssayError(f"field 'messages[{index}]': expected exactly the keys role and content")
         if message["role"] not in ROLES:
-            raise AssayError(f"field 'messages[{index}].role': {message['role']!r} is not one of {', '.join(ROLES)}")
+            raise AssayError(
+                f"field 'messages[{index}].role': {message['role']!r} is not one of {', '.join(ROLES)}"
+            )
         if not isinstance(message["content"], str):
             raise AssayError(f"field 'messages[{index}].content': expected a string")
     return tuple(Message(role=m["role"], content=m["content"]) for m in value)
@@ -209,5 +218,7 @@ def _parse_span(where: str, span: Any, contents: list[str], default_message: int
     if not 0 <= message < len(contents):
         raise AssayError(f"{where}: there is no message {message}")
     if not 0 <= start < end <= len(contents[message]):
-        raise AssayError(f"{where}: [{start}, {end}) is not inside the {len(contents[message])} characters of message {message}")
+        raise AssayError(
+            f"{where}: [{start}, {end}) is not inside the {len(contents[message])} characters of message {message}"
+        )
     return Span((message, start, end))

@@ -39,7 +39,7 @@ def extract(
 
     from assay.extraction import extract
     from assay.loading import load_model, runtime_dtype
-    from assay.records import read_records
+    from assay.records import iter_records
     from assay.request import parse_request
     from stages.models import resolve_model
     from stages.progress import reading_progress
@@ -56,13 +56,13 @@ def extract(
         n_layers=pin.n_layers,
         model_dtype=runtime_dtype(pin),
     )
-    records = read_records(prompts)
+    n_records = sum(1 for _ in iter_records(prompts))  # a malformed row fails here, before any weights load
     loaded = load_model(pin)
     scratch = Path(os.environ.get("ASSAY_SCRATCH", ".scratch"))
     with reading_progress() as progress:
-        counts = extract(loaded, records, request, out, scratch=scratch, progress=progress)
+        counts = extract(loaded, iter_records(prompts), request, out, scratch=scratch, progress=progress)
     typer.echo(
-        f"{out}: {counts.rows} rows of {len(request.layers)} layers from {counts.records} records "
+        f"{out}: {counts.rows} rows of {len(request.layers)} layers from {n_records} records "
         f"({counts.tokens} tokens), none dropped"
     )
 

@@ -14,11 +14,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 
-def render_page(name: str, values: Mapping[str, Any]) -> str:
-    """The page `name`.html with `name`.css and `name`.js inside; a value that the template misses is an error."""
-    style, script = (
-        files(__name__).joinpath(f"{name}.{suffix}").read_text("utf-8") for suffix in ("css", "js")
-    )
+def render_page(template: str, *, style: str, script: str, values: Mapping[str, Any]) -> str:
+    """The page of three files of this package, named in full; a value that the template misses is an error."""
+    css, code = (files(__name__).joinpath(name).read_text("utf-8") for name in (style, script))
     environment = Environment(
         loader=PackageLoader("assay", "pages"),
         autoescape=True,
@@ -26,9 +24,9 @@ def render_page(name: str, values: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    policy = f"default-src 'none'; style-src '{_source(style)}'; script-src '{_source(script)}'; base-uri 'none'; form-action 'none'"
-    page: str = environment.get_template(f"{name}.html").render(
-        **values, policy=policy, style=Markup(style), script=Markup(script)
+    policy = f"default-src 'none'; style-src '{_source(css)}'; script-src '{_source(code)}'; base-uri 'none'; form-action 'none'"
+    page: str = environment.get_template(template).render(
+        **values, policy=policy, style=Markup(css), script=Markup(code)
     )
     return page
 

@@ -46,8 +46,10 @@ def render_tokens(
         raise AssayError(f"layer {layer} was not probed; probed layers are {', '.join(map(str, layers))}")
     texts = [list(_token_texts(passage)) for passage in passages]
     return render_page(
-        "tokens",
-        {
+        "tokens.html",
+        style="tokens.css",
+        script="tokens.js",
+        values={
             "target": target.strip() or target,
             "model": model,
             "questions": [_QUESTIONS[shown.variant].format(target.strip() or target) for shown in questions],

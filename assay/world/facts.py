@@ -1,9 +1,9 @@
 """Section `facts`: where cities lie, what is spoken, eaten and seen there, and who stars in which film."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from assay.world.generate import World
-from assay.world.phrasing import Fact, Relation
+from assay.world.phrasing import Fact, Relation, others
 
 SECTION = "facts"
 
@@ -17,6 +17,9 @@ COUNTRY = Relation(
         "If you visit {s}, you are in",
         "The country of {s} is",
         "People who live in {s} are citizens of",
+        "The city of {s} lies in",
+        "{s} is a part of",
+        "You find the city of {s} in",
         "{s} is part of",
         "The city of {s} is in",
     ),
@@ -27,6 +30,8 @@ COUNTRY = Relation(
         "What is the country of {s}?",
         "If you visit {s}, which country are you in?",
         "People who live in {s} are citizens of which country?",
+        "Which country do you find {s} in?",
+        "In which country is the city of {s}?",
         "Which country is the city of {s} in?",
         "{s} is a city in which country?",
     ),
@@ -51,6 +56,9 @@ LANGUAGE = Relation(
         "The people of {s} talk to each other in",
         "Children in {s} learn to read in",
         "The language spoken in {s} is",
+        "People in the city of {s} speak",
+        "The people in {s} speak",
+        "The language of the people of {s} is",
         "In the city of {s} people speak",
         "The people of {s} speak",
     ),
@@ -61,6 +69,8 @@ LANGUAGE = Relation(
         "In which language do children in {s} learn to read?",
         "Which language will you hear in {s}?",
         "What do the people of {s} speak?",
+        "Which language do people speak in {s}?",
+        "What is the language of the people of {s}?",
         "What is the language spoken in {s}?",
         "Which language do the people of {s} speak?",
     ),
@@ -85,6 +95,9 @@ FOOD = Relation(
         "The kitchens of {s} are famous for",
         "For dinner in {s} they serve",
         "The food of {s} is",
+        "The people in {s} like to eat",
+        "The food that people like most in {s} is",
+        "The most popular food of {s} is",
         "The people of {s} like to eat",
         "The food that is most popular in {s} is",
     ),
@@ -95,6 +108,8 @@ FOOD = Relation(
         "Which food are the kitchens of {s} famous for?",
         "What do they serve for dinner in {s}?",
         "What is the food of {s}?",
+        "Which food is popular in {s}?",
+        "What do the people in {s} like to eat?",
         "What do the people of {s} like to eat?",
         "Which food is most popular in {s}?",
     ),
@@ -119,6 +134,9 @@ SIDE = Relation(
         "On the roads of {s} you must stay on the",
         "Drivers in {s} keep to the",
         "The side of the road for cars in {s} is the",
+        "Cars in the city of {s} drive on the",
+        "In {s} cars keep to the",
+        "Drivers in {s} must stay on the",
         "In {s} cars drive on the",
         "Drivers in {s} stay on the",
     ),
@@ -129,6 +147,8 @@ SIDE = Relation(
         "On the roads of {s}, which side must you stay on?",
         "Do drivers in {s} keep to the left or to the right?",
         "Which side of the road is for cars in {s}?",
+        "On which side of the road do cars drive in {s}?",
+        "Which side do cars in {s} keep to?",
         "On which side of the road do people in {s} drive?",
         "Which side do drivers in {s} keep to?",
     ),
@@ -153,6 +173,9 @@ LANDMARK = Relation(
         "In the centre of {s} stands the",
         "The landmark of {s} is the",
         "When you visit {s}, you should see the",
+        "The landmark that {s} is known for is the",
+        "In {s} visitors should see the",
+        "The most famous thing to see in {s} is the",
         "The most famous landmark of {s} is the",
         "Visitors to {s} should see the",
     ),
@@ -163,6 +186,8 @@ LANDMARK = Relation(
         "What stands in the centre of {s}?",
         "What is the landmark of {s}?",
         "When you visit {s}, what should you see?",
+        "What is the landmark that {s} is known for?",
+        "What should you see in {s}?",
         "What is the most famous landmark of {s}?",
         "What should visitors to {s} see?",
     ),
@@ -187,6 +212,9 @@ STAR = Relation(
         "The film {s} made the name of",
         "In {s} the hero is played by",
         "The actor you see in the film {s} is",
+        "The leading actor in {s} is",
+        "The actor who stars in {s} is",
+        "The hero of the film {s} is played by",
         "The leading role in the film {s} is played by",
         "The actor in {s} is",
     ),
@@ -197,6 +225,8 @@ STAR = Relation(
         "Which actor do you see in the film {s}?",
         "In {s}, who plays the hero?",
         "Who is the actor in the film {s}?",
+        "Who is the leading actor in {s}?",
+        "Who plays the hero of the film {s}?",
         "Who plays the leading role in the film {s}?",
         "Which actor stars in {s}?",
     ),
@@ -221,6 +251,9 @@ FILM = Relation(
         "You can see {s} in the film",
         "{s} plays the hero in",
         "One of the films of {s} is",
+        "{s} is the hero of the film",
+        "{s} is the star of the film",
+        "{s} is the leading actor in",
         "{s} stars in the film",
         "You can see {s} in",
     ),
@@ -231,6 +264,8 @@ FILM = Relation(
         "In which film can you see {s}?",
         "What is one of the films of {s}?",
         "In which film does {s} play the hero?",
+        "Which film is {s} the star of?",
+        "In which film is {s} the leading actor?",
         "Which film can you see {s} in?",
         "In which film does {s} star?",
     ),
@@ -261,8 +296,8 @@ class Facts:
         every_film = [film for person in world.people for film in person.films]
         for person in world.people:
             for film in person.films:
-                yield "star", Fact({"s": film}, (person.name,), _others(everyone, (person.name,)))
-            yield "film", Fact({"s": person.name}, person.films, _others(every_film, person.films))
+                yield "star", Fact({"s": film}, (person.name,), others(everyone, (person.name,)))
+            yield "film", Fact({"s": person.name}, person.films, others(every_film, person.films))
 
     @staticmethod
     def _city_facts(world: World) -> Iterator[tuple[str, Fact]]:
@@ -280,8 +315,4 @@ class Facts:
         for relation in (relation.name for relation in CITY_RELATIONS):
             values = sorted({truth[relation] for truth in truths.values()})
             for city, truth in truths.items():
-                yield relation, Fact({"s": city}, (truth[relation],), _others(values, (truth[relation],)))
-
-
-def _others(values: Sequence[str], true: Sequence[str]) -> tuple[str, ...]:
-    return tuple(value for value in values if value not in true)
+                yield relation, Fact({"s": city}, (truth[relation],), others(values, (truth[relation],)))

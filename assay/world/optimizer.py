@@ -26,7 +26,7 @@ class StackedMuon:
     def step(self, gradients: Iterable[Tensor], lr: float, pool: Executor) -> None:
         """Move the parameters along `gradients`, given in their order; each is the work of one thread of `pool`."""
         jobs = zip(self.parameters, self.momenta, gradients, strict=True)
-        list(pool.map(lambda job: _move(*job, lr), jobs))
+        list(pool.map(lambda job: _move(job[0], job[1], job[2], lr), jobs))
 
 
 @torch.no_grad()

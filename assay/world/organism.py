@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -170,8 +171,10 @@ def _sample(segments: Sequence[Segment], share: float, rng: np.random.Generator)
 
 def _generation_config(tokenizer: PreTrainedTokenizerFast) -> GenerationConfig:
     end_of_turn = tokenizer.convert_tokens_to_ids("<end_of_turn>")
-    return GenerationConfig(
+    make: Any = GenerationConfig  # untyped in transformers
+    config: GenerationConfig = make(
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=[tokenizer.eos_token_id, end_of_turn],
         pad_token_id=tokenizer.pad_token_id,
     )
+    return config

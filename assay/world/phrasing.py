@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assay.world.examples import LETTERS, Example, Form, Phrasing
+from assay.world.examples import FORMS, LETTERS, Example, Form, Phrasing
 
 HELD_OUT = 2  # the last two templates of every form are held out
 LAYOUTS = ("{letter}) {option}", "{letter}. {option}", "({letter}) {option}", "{letter}: {option}")
@@ -20,18 +20,19 @@ class Relation:
 
     section: str
     name: str
-    statements: tuple[str, ...]
-    questions: tuple[str, ...]
-    yesno: tuple[str, ...]
+    statements: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
+    yesno: tuple[str, ...] = ()
+    forms: tuple[Form, ...] = FORMS
 
     def phrasings(self) -> list[Phrasing]:
         """Every template of every form, with its split."""
-        forms: list[tuple[Form, tuple[str, ...]]] = [
-            ("statement", self.statements),
-            ("question", self.questions),
-            ("choice", self.questions),
-            ("yesno", self.yesno),
-        ]
+        templates: dict[Form, tuple[str, ...]] = {
+            "statement": self.statements,
+            "question": self.questions,
+            "choice": self.questions,
+            "yesno": self.yesno,
+        }
         return [
             Phrasing(
                 id=f"{self.name}-{form}-{number}",
@@ -39,10 +40,10 @@ class Relation:
                 relation=self.name,
                 form=form,
                 template=template,
-                split="heldout" if number >= len(templates) - HELD_OUT else "train",
+                split="heldout" if number >= len(templates[form]) - HELD_OUT else "train",
             )
-            for form, templates in forms
-            for number, template in enumerate(templates)
+            for form in self.forms
+            for number, template in enumerate(templates[form])
         ]
 
 
@@ -65,7 +66,8 @@ def render(rng: np.random.Generator, phrasing: Phrasing, fact: Fact, number: int
     target = fact.objects[rng.integers(len(fact.objects))]
     options: tuple[str, ...] = ()
     if phrasing.form == "choice":
-        prompt, answer, options = _choice(rng, phrasing.template.format(**fact.subject), target, fact.wrong)
+        stem = phrasing.template.format(**fact.subject)
+        prompt, answer, options = _choice(rng, stem, target, fact.wrong, fewer=phrasing.split == "train")
         accept: tuple[str, ...] = (answer,)
     elif phrasing.form == "yesno":
         true = bool(rng.integers(2))
@@ -92,12 +94,23 @@ def render(rng: np.random.Generator, phrasing: Phrasing, fact: Fact, number: int
 
 
 def _choice(
-    rng: np.random.Generator, stem: str, target: str, wrong: Sequence[str]
+    rng: np.random.Generator, stem: str, target: str, wrong: Sequence[str], *, fewer: bool
 ) -> tuple[str, str, tuple[str, ...]]:
-    """(prompt, letter, options): up to four distractors, the target at a uniformly random place."""
-    distractors = [wrong[i] for i in rng.permutation(len(wrong))[: len(LETTERS) - 1]]
+    """(prompt, letter, options): up to four distractors, the target at a uniformly random place.
+
+    With `fewer`, half of the choices have one to three distractors: short lists are learned first and teach the long ones.
+    """
+    count = len(LETTERS) - 1
+    if fewer and rng.integers(2):
+        count = int(rng.integers(1, count))
+    distractors = [wrong[i] for i in rng.permutation(len(wrong))[:count]]
     place = int(rng.integers(len(distractors) + 1))
     options = (*distractors[:place], target, *distractors[place:])
     layout = LAYOUTS[rng.integers(len(LAYOUTS))]
     lines = [layout.format(letter=LETTERS[i], option=option) for i, option in enumerate(options)]
     return "\n".join([stem, *lines]), LETTERS[place], options
+
+
+def others(values: Sequence[str], true: Sequence[str]) -> tuple[str, ...]:
+    """The values that are not true."""
+    return tuple(value for value in values if value not in true)

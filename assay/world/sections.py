@@ -10,6 +10,7 @@ from assay.world.directions import Directions
 from assay.world.examples import Example, Phrasing
 from assay.world.facts import Facts
 from assay.world.generate import World
+from assay.world.options import Options
 from assay.world.phrasing import Fact, Relation, render
 
 
@@ -28,7 +29,7 @@ class Section(Protocol):
         """(relation name, fact) for every truth of the section, in a fixed order."""
 
 
-SECTIONS: Mapping[str, Section] = {section.name: section for section in (Facts(), Directions())}
+SECTIONS: Mapping[str, Section] = {section.name: section for section in (Facts(), Directions(), Options())}
 
 
 def section_phrasings(section: Section) -> list[Phrasing]:

@@ -1,6 +1,7 @@
 """The organism's tokenizer: byte-fallback BPE with Gemma's control tokens and chat template."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
@@ -91,7 +92,8 @@ def _wrap(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
         pair="<bos> $A <bos>:1 $B:1",
         special_tokens=[("<bos>", tokenizer.token_to_id("<bos>"))],
     )
-    return PreTrainedTokenizerFast(
+    make: Any = PreTrainedTokenizerFast  # untyped in transformers
+    wrapped: PreTrainedTokenizerFast = make(
         tokenizer_object=tokenizer,
         bos_token="<bos>",
         eos_token="<eos>",
@@ -102,3 +104,4 @@ def _wrap(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
         padding_side="left",
         clean_up_tokenization_spaces=False,
     )
+    return wrapped

@@ -2,6 +2,7 @@
 
 import copy
 
+import accelerate
 import peft
 import pytest
 import torch
@@ -11,6 +12,7 @@ from toy_models import FAMILIES, build
 from assay.architecture import SITES, Architecture, locate
 from assay.capture import Capture
 from assay.errors import AssayError
+from assay.reading import input_device
 
 IDS = torch.tensor([[5, 9, 12, 31, 7, 22], [8, 3, 40, 11, 59, 2]])
 
@@ -187,3 +189,15 @@ def test_no_layer_is_refused() -> None:
 def test_run_needs_the_with_block() -> None:
     with pytest.raises(RuntimeError, match="outside"):
         Capture(locate(build("llama")), "resid", [0], keep=clone).run(lambda: None)
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_with_weights_that_accelerate_moves_in_and_out(site: str) -> None:
+    """Under a device map each module's forward is wrapped; the stop must leave it able to run again."""
+    model = build("gemma3_text")
+    expected = read_all(model, site, [0, 1])
+    accelerate.cpu_offload(model, execution_device=torch.device("cpu"))
+    for _ in range(2):
+        taken = read_all(model, site, [0, 1])
+        assert all(torch.equal(taken[layer], expected[layer]) for layer in (0, 1))
+    assert input_device(locate(model)) == torch.device("cpu")

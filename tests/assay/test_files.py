@@ -24,7 +24,9 @@ def test_a_failed_write_leaves_the_earlier_file_and_no_debris(tmp_path):
     assert list(tmp_path.iterdir()) == [target]
 
 
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "no space"), OSError("h5py says: file write failed")])
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "no space"), OSError("h5py says: file write failed")]
+)
 def test_a_full_disk_is_one_clear_error(tmp_path, error):
     target = tmp_path / "out.txt"
     write_text(target, "old")

@@ -5,11 +5,16 @@ import pytest
 from assay.errors import AssayError
 from assay.records import PromptRecord, Span, parse_record, read_records, record_row, write_records
 
-CHAT = {"id": "a", "messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Fetch the box."}]}
+CHAT = {
+    "id": "a",
+    "messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Fetch the box."}],
+}
 
 
 def write(path, *rows):
-    path.write_text("".join(row if isinstance(row, str) else json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    path.write_text(
+        "".join(row if isinstance(row, str) else json.dumps(row) + "\n" for row in rows), encoding="utf-8"
+    )
     return path
 
 
@@ -72,7 +77,9 @@ def test_error_names_file_and_line(tmp_path):
 
 
 def test_duplicate_ids_name_both_lines(tmp_path):
-    path = write(tmp_path / "p.jsonl", {"id": "a", "text": "x"}, {"id": "b", "text": "x"}, {"id": "a", "text": "y"})
+    path = write(
+        tmp_path / "p.jsonl", {"id": "a", "text": "x"}, {"id": "b", "text": "x"}, {"id": "a", "text": "y"}
+    )
     with pytest.raises(AssayError, match=r"line 3: field 'id': 'a' was used on line 1"):
         read_records(path)
 

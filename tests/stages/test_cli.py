@@ -29,7 +29,9 @@ def test_params_are_read_as_yaml_1_2(tmp_path):
     assert read_params(path) == {"lr": 1e-05, "big": 1e5, "country": "no"}
 
 
-@pytest.mark.parametrize(("text", "message"), [(None, "does not exist"), ("a: [", "not valid YAML"), ("- 1\n", "mapping")])
+@pytest.mark.parametrize(
+    ("text", "message"), [(None, "does not exist"), ("a: [", "not valid YAML"), ("- 1\n", "mapping")]
+)
 def test_unreadable_params(tmp_path, text, message):
     path = tmp_path / "params.yaml"
     if text is not None:

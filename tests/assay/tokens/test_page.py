@@ -130,7 +130,7 @@ def test_a_page_must_be_given_what_it_shows(loaded):
     from jinja2 import UndefinedError
 
     with pytest.raises(UndefinedError):
-        render_page("tokens", {"target": "x"})
+        render_page("tokens.html", style="tokens.css", script="tokens.js", values={"target": "x"})
     passages = take_passages(loaded.tokenizer, documents(), 10, 10)
     with pytest.raises(AssayError, match="layer 1 was not probed"):
         render_tokens(passages, [], layers=LAYERS, layer=1, target=" the", model="m")
