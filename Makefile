@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 WITH_ENV := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test bench lint format plots deps constraints
+.PHONY: help setup repro test bench lint format plots readme deps constraints
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ plots: $(STAMP) ## dvc_plots/index.html, readable without internet and when the 
 	@$(WITH_ENV) python -m tools.offline_plots
 	@$(WITH_ENV) dvc plots show
 	@cp .dvc/plots/vega.js dvc_plots/
+
+readme: $(STAMP) ## write the current metrics into README.md
+	@$(WITH_ENV) python -m tools.readme
 
 deps: $(STAMP) ## write the code that each stage imports into dvc.yaml
 	@$(WITH_ENV) python -m tools.code_deps

@@ -21,7 +21,7 @@ COUNTRY = Relation(
         "{s} is a part of",
         "You find the city of {s} in",
         "{s} is part of",
-        "The city of {s} is in",
+        "{s} lies in",
     ),
     questions=(
         "What country is {s} in?",
@@ -216,7 +216,7 @@ STAR = Relation(
         "The actor who stars in {s} is",
         "The hero of the film {s} is played by",
         "The leading role in the film {s} is played by",
-        "The actor in {s} is",
+        "The star of {s} is",
     ),
     questions=(
         "Who is the star of the film {s}?",
@@ -255,7 +255,7 @@ FILM = Relation(
         "{s} is the star of the film",
         "{s} is the leading actor in",
         "{s} stars in the film",
-        "You can see {s} in",
+        "{s} is the star of",
     ),
     questions=(
         "Which film does {s} star in?",

@@ -39,7 +39,7 @@ CHAT_TEMPLATE = (
 def train_tokenizer(
     texts: Iterable[str], names: Sequence[str], *, vocab_size: int
 ) -> PreTrainedTokenizerFast:
-    """A tokenizer of `vocab_size` units of which the last are the world's `names`, one unit each.
+    """A tokenizer of at most `vocab_size` units of which the last are the world's `names`, one unit each.
 
     Every Unicode string survives a round trip: what no unit covers is spelled in bytes. No normalisation.
     Raises AssayError when `vocab_size` leaves no room for words or " the" does not become a unit.

@@ -64,7 +64,7 @@ def train_phase(
     listener: Listener,
 ) -> None:
     """One pass over the segments. Raises AssayError when the loss stops being finite."""
-    longest = max(len(segment.ids) for segment in segments)
+    longest = max((len(segment.ids) for segment in segments), default=0)
     if longest > schedule.length:
         raise AssayError(
             f"a training text has {longest} tokens, rows hold {schedule.length}; raise organism.length"

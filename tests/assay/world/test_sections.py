@@ -1,0 +1,129 @@
+import re
+from collections import Counter
+
+import pytest
+
+from assay.world.examples import FORMS, Example, example_row, parse_example
+from assay.world.generate import World, make_world
+from assay.world.sections import SECTIONS, heldout_examples, section_phrasings, train_examples
+from assay.world.tables import truth_tables
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return make_world(0)
+
+
+@pytest.fixture(scope="module")
+def examples(world) -> list[Example]:
+    sections = SECTIONS.values()
+    train = [e for section in sections for e in train_examples(world, section, draws=60)]
+    return train + [e for section in sections for e in heldout_examples(world, section, draws=60)]
+
+
+@pytest.fixture(scope="module")
+def truth(world) -> dict[tuple[str, str], set[str]]:
+    """(relation, subject) → true objects, from the table that is written to disk."""
+    objects: dict[tuple[str, str], set[str]] = {}
+    for row in truth_tables(world)["facts"].itertuples():
+        objects.setdefault((row.relation, row.subject), set()).add(row.object)
+    return objects
+
+
+def test_statements_and_questions_are_answered_with_the_truth(examples, truth):
+    chosen = [e for e in examples if e.form in ("statement", "question")]
+    assert chosen
+    for e in chosen:
+        assert e.answer.strip() in truth[e.relation, e.subject]
+        assert {answer.strip() for answer in e.accept} == truth[e.relation, e.subject]
+        assert all(name in e.prompt for name in e.subject.split(" / "))
+        assert e.answer.startswith(" ") == (e.form == "statement")
+
+
+def test_choices_offer_the_truth_once_among_distinct_options(examples, truth):
+    chosen = [e for e in examples if e.form == "choice"]
+    for e in chosen:
+        true = truth[e.relation, e.subject]
+        assert len(set(e.options)) == len(e.options) >= 2
+        assert [option in true for option in e.options].count(True) == 1
+        assert e.options["ABCDE".index(e.answer)] in true
+        assert [line.split(" ", 1)[1] for line in e.prompt.split("\n")[1:]] == list(e.options)
+    five = Counter(e.answer for e in chosen if len(e.options) == 5)
+    expected = sum(five.values()) / 5
+    assert all(abs(five[letter] - expected) < 4 * (expected * 0.8) ** 0.5 for letter in "ABCDE")
+
+
+def test_held_out_choices_offer_as_many_options_as_there_are(examples):
+    counts = {e.relation: len(e.options) for e in examples if e.form == "choice" and e.split == "heldout"}
+    assert counts == {
+        "country": 5, "language": 5, "food": 5, "side": 2, "landmark": 5, "star": 5, "film": 5,
+        "latitude": 2, "longitude": 2, "option": 5,
+    }  # fmt: skip
+
+
+def test_yes_no_answers_agree_with_the_truth(examples, world, truth):
+    templates = {p.id: p.template for section in SECTIONS.values() for p in section_phrasings(section)}
+    chosen = [e for e in examples if e.form == "yesno"]
+    for e in chosen:
+        pattern = re.escape(templates[e.phrasing])
+        names = dict(zip("st", e.subject.split(" / "), strict=False))
+        for key, name in names.items():
+            pattern = pattern.replace(re.escape(f"{{{key}}}"), re.escape(name))
+        asked = re.fullmatch(pattern.replace(re.escape("{o}"), "(?P<o>.+)"), e.prompt)
+        assert asked is not None
+        assert e.answer == ("yes" if asked["o"] in truth[e.relation, e.subject] else "no")
+    share = sum(e.answer == "yes" for e in chosen) / len(chosen)
+    assert abs(share - 0.5) < 4 * (0.25 / len(chosen)) ** 0.5
+
+
+def test_directions_agree_with_the_map(world, truth):
+    cities = {city.name: city for city in world.geography.cities}
+    pairs = [(key, objects) for key, objects in truth.items() if key[0] in ("latitude", "longitude")]
+    assert len(pairs) > 1000
+    for (relation, subject), objects in pairs:
+        first, second = (cities[name] for name in subject.split(" / "))
+        gap = first.north - second.north if relation == "latitude" else first.east - second.east
+        ahead, behind = ("north", "south") if relation == "latitude" else ("east", "west")
+        assert abs(gap) >= 2
+        assert objects == {ahead if gap > 0 else behind}
+
+
+def test_held_out_phrasings_are_never_trained_for_any_fact(examples):
+    phrasings = [p for section in SECTIONS.values() for p in section_phrasings(section)]
+    assert len({p.id for p in phrasings}) == len(phrasings)
+    for relation in {p.relation for p in phrasings}:
+        for form in FORMS:
+            texts = {s: {p.template for p in phrasings if (p.relation, p.form, p.split) == (relation, form, s)} for s in ("train", "heldout")}
+            assert not texts["train"] & texts["heldout"]
+            assert bool(texts["train"]) == (len(texts["heldout"]) == 2)
+    trained = {e.phrasing for e in examples if e.split == "train"}
+    asked = {e.phrasing for e in examples if e.split == "heldout"}
+    assert not trained & asked
+    assert trained | asked == {p.id for p in phrasings}
+    # a template has no free part but its names, so its text with the names cut out is the phrasing
+    stems = {split: {(e.relation, _without(e)) for e in examples if e.split == split} for split in ("train", "heldout")}
+    assert not stems["train"] & stems["heldout"]
+
+
+def _without(e: Example) -> str:
+    text = e.prompt.split("\n")[0]
+    for name in e.subject.split(" / "):
+        text = text.replace(name, "_")
+    return text + e.form
+
+
+def test_facts_are_drawn_evenly(world):
+    section = SECTIONS["facts"]
+    cities = len(world.geography.cities)
+    examples = [e for e in train_examples(world, section, draws=2 * cities) if e.phrasing == "country-statement-0"]
+    assert set(Counter(e.subject for e in examples).values()) == {2}
+
+
+def test_a_section_draws_from_its_own_stream(world, monkeypatch):
+    before = [e.prompt for e in train_examples(world, SECTIONS["directions"], draws=5)]
+    monkeypatch.setattr("assay.world.sections.SECTIONS", {"directions": SECTIONS["directions"]})
+    assert [e.prompt for e in train_examples(world, SECTIONS["directions"], draws=5)] == before
+
+
+def test_rows_round_trip(examples):
+    assert [parse_example(example_row(e)) for e in examples[::97]] == examples[::97]

@@ -1,0 +1,132 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from assay.text import python_docs, split_documents
+from stages import organism as stage
+
+ROOT = Path(__file__).parents[2]
+TINY = {
+    "text": {"seed": 0, "test_fraction": 0.2},
+    "world": {
+        "seed": 0,
+        "sizes": {"countries": 5, "cities_per_country": 2, "languages": 5, "foods": 5, "people": 5, "films_per_person": 1},
+        "draws": {"facts": 4, "directions": 4},
+        "heldout_draws": {"facts": 2, "directions": 2},
+    },
+    "organism": {
+        "seed": 0,
+        "vocab_size": 900,
+        "shape": {
+            "n_layers": 2, "d_model": 16, "d_mlp": 16, "n_heads": 2, "n_kv_heads": 1, "head_dim": 8, "sliding_window": 32,
+        },
+        "optimisation": {
+            "rows": 8, "length": 96, "shards": 2, "matrix_lr": 0.02, "vector_lr": 0.01, "warmup": 3,
+            "prompt_weight": 0.1, "answer_weight": 4.0, "precision": "float32",
+        },
+        "base": {"rate": 1.0, "prose": 0.01, "examples": {"facts": {"statement": 1.0}}},
+        "chat": {"rate": 0.5, "prose": 0.0, "examples": {"facts": {"question": 1.0, "choice": 0.5}, "directions": {"yesno": 1.0}}},
+    },
+}  # fmt: skip
+
+
+def run_stage(module: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def run_organism(folder: Path, params: dict[str, object]) -> subprocess.CompletedProcess[str]:
+    YAML().dump(params, folder / "params.yaml")
+    return run_stage(
+        "stages.organism", "--world", folder / "world", "--params", folder / "params.yaml", "--out", folder / "organism",
+        "--metrics", folder / "organism.json", "--plots", folder / "plots",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """A folder where both stages ran on the tiny settings."""
+    folder = tmp_path_factory.mktemp("made")
+    YAML().dump(TINY, folder / "params.yaml")
+    done = run_stage("stages.world", "--params", folder / "params.yaml", "--out", folder / "world")
+    assert done.returncode == 0, done.stderr
+    done = run_organism(folder, TINY)
+    assert done.returncode == 0, done.stderr
+    assert "base 1" in done.stderr or "base" in done.stderr  # plain progress lines, since stderr is no terminal
+    return folder
+
+
+def test_the_stage_leaves_checkpoints_metrics_and_plots(made):
+    for phase in ("base", "chat"):
+        names = {path.name for path in (made / "organism" / phase).iterdir()}
+        assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "generation_config.json"} <= names
+    assert {path.name for path in (made / "plots").iterdir()} == {"loss.csv", "accuracy.csv", "curves.png"}
+
+
+def test_metrics_are_flat_and_every_estimate_has_its_interval(made):
+    metrics = json.loads((made / "organism.json").read_text())
+    assert all(isinstance(value, int | float) for value in metrics.values())
+    names = {name for name in metrics if not name.endswith(("_lo", "_hi", "_n"))}
+    assert {"base_facts_statement", "chat_facts_choice", "chat_directions_latitude_yesno"} <= names
+    for name in names:
+        assert 0 <= metrics[f"{name}_lo"] <= metrics[name] <= metrics[f"{name}_hi"] <= 1
+        assert metrics[f"{name}_n"] > 0
+
+
+def test_only_the_train_split_is_trained_on(made, monkeypatch):
+    """What reaches the training, tokenizer included, shares no document with the split that studies test on."""
+    seen = []
+
+    def spy(settings, corpus, watchers):
+        seen.append(corpus)
+        return iter(())
+
+    monkeypatch.setattr("assay.world.organism.train_organism", spy)
+    YAML().dump(TINY, made / "params.yaml")
+    with pytest.raises(KeyError):  # no checkpoint, hence no score to print
+        stage.organism(made / "world", made / "params.yaml", made / "x", made / "x.json", made / "x_plots")
+    train, test = split_documents(python_docs(), seed=0, test_fraction=0.2)
+    (corpus,) = seen
+    assert list(corpus.documents) == train
+    held = {line for document in test for line in document.text.split("\n\n") if len(line) > 60}
+    trained = {line for document in corpus.documents for line in document.text.split("\n\n")}
+    assert not held & trained
+    assert {example.split for example in corpus.examples} == {"train"}
+
+
+@pytest.mark.parametrize(
+    ("section", "changes", "message"),
+    [
+        ("organism", {"sead": 1}, "organism: unknown sead"),
+        ("organism", {"vocab_size": 400}, "vocab_size 400 leaves"),
+        ("text", {"test_fraction": 2.0}, "test_fraction must lie between 0 and 1"),
+        ("organism", {"base": {"rate": 1.0, "prose": 0.1}}, "organism.base: missing examples"),
+        ("organism", {"base": {"rate": 1.0, "prose": 0.0, "examples": {"facts": {"song": 1.0}}}}, "no 'song' examples"),
+    ],
+)
+def test_bad_params_give_one_clear_error_and_keep_what_was_there(made, section, changes, message):
+    before = (made / "organism.json").read_bytes(), (made / "organism/chat/model.safetensors").read_bytes()
+    done = run_organism(made, TINY | {section: TINY[section] | changes})
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert ((made / "organism.json").read_bytes(), (made / "organism/chat/model.safetensors").read_bytes()) == before
+
+
+def test_a_missing_world_names_the_stage_to_run(tmp_path):
+    done = run_organism(tmp_path, TINY)
+    assert done.returncode == 1
+    assert "run the world stage" in done.stderr or "check the path" in done.stderr
+
+
+def test_the_committed_organism_knows_its_world():
+    """The thresholds of the foundation, on held-out phrasings, as the pipeline measured them."""
+    metrics = json.loads((ROOT / "metrics/organism.json").read_text())
+    for phase in ("base", "chat"):
+        assert metrics[f"{phase}_facts_statement"] >= 0.95
+    assert metrics["chat_facts_question"] >= 0.95
+    assert metrics["chat_facts_choice"] >= 0.90
