@@ -75,8 +75,12 @@ def draw_curves(path: Path, loss: pd.DataFrame, accuracy: pd.DataFrame) -> None:
 
     with sns.axes_style("whitegrid"):
         figure, (above, below) = plt.subplots(2, 1, figsize=(8, 8), sharex=True, layout="constrained")
-    sns.lineplot(loss, x="tokens", y="loss", hue="kind", ax=above)
-    sns.lineplot(accuracy, x="tokens", y="accuracy", hue="form", marker="o", ax=below)
+    kinds = sorted(set(loss["kind"]) | set(accuracy["form"]))
+    palette = dict(
+        zip(kinds, sns.color_palette("tab10", len(kinds)), strict=True)
+    )  # one colour in both panels
+    sns.lineplot(loss, x="tokens", y="loss", hue="kind", palette=palette, ax=above)
+    sns.lineplot(accuracy, x="tokens", y="accuracy", hue="form", palette=palette, marker="o", ax=below)
     above.set(yscale="log", ylabel="loss (nats per token)")
     below.set(ylim=(-0.02, 1.02), ylabel="accuracy on held-out phrasings", xlabel="tokens seen")
     for axes, table in ((above, loss), (below, accuracy)):

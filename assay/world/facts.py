@@ -21,7 +21,7 @@ COUNTRY = Relation(
         "{s} is a part of",
         "You find the city of {s} in",
         "{s} is part of",
-        "{s} lies in",
+        "The city of {s} is part of",
     ),
     questions=(
         "What country is {s} in?",
@@ -255,7 +255,7 @@ FILM = Relation(
         "{s} is the star of the film",
         "{s} is the leading actor in",
         "{s} stars in the film",
-        "{s} is the star of",
+        "{s} is the leading actor in the film",
     ),
     questions=(
         "Which film does {s} star in?",

@@ -56,14 +56,22 @@ def made(tmp_path_factory) -> Path:
     assert done.returncode == 0, done.stderr
     done = run_organism(folder, TINY)
     assert done.returncode == 0, done.stderr
-    assert "base 1" in done.stderr or "base" in done.stderr  # plain progress lines, since stderr is no terminal
+    assert (
+        "base 1" in done.stderr or "base" in done.stderr
+    )  # plain progress lines, since stderr is no terminal
     return folder
 
 
 def test_the_stage_leaves_checkpoints_metrics_and_plots(made):
     for phase in ("base", "chat"):
         names = {path.name for path in (made / "organism" / phase).iterdir()}
-        assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "generation_config.json"} <= names
+        assert {
+            "config.json",
+            "model.safetensors",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "generation_config.json",
+        } <= names
     assert {path.name for path in (made / "plots").iterdir()} == {"loss.csv", "accuracy.csv", "curves.png"}
 
 
@@ -81,7 +89,7 @@ def test_only_the_train_split_is_trained_on(made, monkeypatch):
     """What reaches the training, tokenizer included, shares no document with the split that studies test on."""
     seen = []
 
-    def spy(settings, corpus, watchers):
+    def spy(_settings, corpus, _watchers):
         seen.append(corpus)
         return iter(())
 
@@ -105,7 +113,11 @@ def test_only_the_train_split_is_trained_on(made, monkeypatch):
         ("organism", {"vocab_size": 400}, "vocab_size 400 leaves"),
         ("text", {"test_fraction": 2.0}, "test_fraction must lie between 0 and 1"),
         ("organism", {"base": {"rate": 1.0, "prose": 0.1}}, "organism.base: missing examples"),
-        ("organism", {"base": {"rate": 1.0, "prose": 0.0, "examples": {"facts": {"song": 1.0}}}}, "no 'song' examples"),
+        (
+            "organism",
+            {"base": {"rate": 1.0, "prose": 0.0, "examples": {"facts": {"song": 1.0}}}},
+            "no 'song' examples",
+        ),
     ],
 )
 def test_bad_params_give_one_clear_error_and_keep_what_was_there(made, section, changes, message):
@@ -114,19 +126,13 @@ def test_bad_params_give_one_clear_error_and_keep_what_was_there(made, section, 
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
-    assert ((made / "organism.json").read_bytes(), (made / "organism/chat/model.safetensors").read_bytes()) == before
+    assert (
+        (made / "organism.json").read_bytes(),
+        (made / "organism/chat/model.safetensors").read_bytes(),
+    ) == before
 
 
 def test_a_missing_world_names_the_stage_to_run(tmp_path):
     done = run_organism(tmp_path, TINY)
     assert done.returncode == 1
     assert "run the world stage" in done.stderr or "check the path" in done.stderr
-
-
-def test_the_committed_organism_knows_its_world():
-    """The thresholds of the foundation, on held-out phrasings, as the pipeline measured them."""
-    metrics = json.loads((ROOT / "metrics/organism.json").read_text())
-    for phase in ("base", "chat"):
-        assert metrics[f"{phase}_facts_statement"] >= 0.95
-    assert metrics["chat_facts_question"] >= 0.95
-    assert metrics["chat_facts_choice"] >= 0.90

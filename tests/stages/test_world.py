@@ -11,7 +11,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def run_stage(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "stages.world", *arguments], cwd=ROOT, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-m", "stages.world", *arguments], cwd=ROOT, capture_output=True, text=True
+    )
 
 
 def write_params(path: Path, **changes: object) -> Path:

@@ -68,7 +68,13 @@ def test_new_names_avoid_taken_ones():
 
 
 @pytest.mark.parametrize(
-    "sizes", [Sizes(countries=20, cities_per_country=20), Sizes(people=3), Sizes(countries=5, languages=6), Sizes(languages=2)]
+    "sizes",
+    [
+        Sizes(countries=20, cities_per_country=20),
+        Sizes(people=3),
+        Sizes(countries=5, languages=6),
+        Sizes(languages=2),
+    ],
 )
 def test_impossible_sizes_are_refused(sizes):
     with pytest.raises(AssayError):

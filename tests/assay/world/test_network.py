@@ -48,7 +48,9 @@ def test_gradients_are_those_of_the_hugging_face_model(network):
     logits = network(IDS, causal(3, 20)) @ network.embedding.T
     functional.cross_entropy(logits[:, :-1].flatten(0, 1), IDS[:, 1:].flatten()).backward()
     model(input_ids=IDS, labels=IDS).loss.backward()
-    torch.testing.assert_close(network.embedding.grad, model.model.embed_tokens.weight.grad, atol=1e-5, rtol=1e-3)
+    torch.testing.assert_close(
+        network.embedding.grad, model.model.embed_tokens.weight.grad, atol=1e-5, rtol=1e-3
+    )
     torch.testing.assert_close(network.final_norm.grad, model.model.norm.weight.grad, atol=1e-5, rtol=1e-3)
     for layer in range(7):
         for kind, path in (KINDS | NORMS).items():
@@ -89,7 +91,10 @@ def test_packing_keeps_every_segment_once_and_fills_rows():
 
 
 def test_batches_never_predict_the_first_token_of_a_text_or_padding():
-    segments = [Segment(np.array([2, 5, 6]), np.ones(3, np.float32), "a"), Segment(np.array([2, 7]), np.ones(2, np.float32), "b")]
+    segments = [
+        Segment(np.array([2, 5, 6]), np.ones(3, np.float32), "a"),
+        Segment(np.array([2, 7]), np.ones(2, np.float32), "b"),
+    ]
     batch = make_batch(segments, [[0, 1]], 8, ["a", "b"])
     assert batch.ids[0].tolist() == [2, 5, 6, 2, 7, 0, 0, 0]
     assert batch.weights[0].tolist() == [0, 1, 1, 0, 1, 0, 0, 0]
@@ -122,7 +127,9 @@ def test_stacked_muon_moves_as_torch_muon(shape):
     stack = torch.randn(shape, generator=generator)
     singles = [torch.nn.Parameter(matrix.clone()) for matrix in stack]
     start = stack.clone()
-    reference = torch.optim.Muon(singles, lr=0.1, weight_decay=0.0, momentum=0.95, adjust_lr_fn="match_rms_adamw")
+    reference = torch.optim.Muon(
+        singles, lr=0.1, weight_decay=0.0, momentum=0.95, adjust_lr_fn="match_rms_adamw"
+    )
     ours = StackedMuon([stack])
     with ThreadPoolExecutor(1) as pool:
         for _ in range(3):
@@ -131,14 +138,22 @@ def test_stacked_muon_moves_as_torch_muon(shape):
                 single.grad = part.clone()
             reference.step()
             ours.step([gradient], 0.1, pool)
-    moved, expected = (stack - start).flatten(), (torch.stack([s.detach() for s in singles]) - start).flatten()
+    moved, expected = (
+        (stack - start).flatten(),
+        (torch.stack([s.detach() for s in singles]) - start).flatten(),
+    )
     assert torch.cosine_similarity(moved, expected, dim=0) > 0.999
     assert float(moved.norm() / expected.norm()) == pytest.approx(1, abs=0.02)
 
 
 def test_serial_operators_restore_the_thread_count_after_an_error():
     before = torch.get_num_threads()
-    with pytest.raises(RuntimeError, match="inside"), serial_operators():
-        assert torch.get_num_threads() == 1
-        raise RuntimeError("inside")
+
+    def fail():
+        with serial_operators():
+            assert torch.get_num_threads() == 1
+            raise RuntimeError("inside")
+
+    with pytest.raises(RuntimeError, match="inside"):
+        fail()
     assert torch.get_num_threads() == before

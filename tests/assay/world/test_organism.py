@@ -18,7 +18,10 @@ from assay.world.training import Step, serial_operators
 
 COLOURS = ("red", "green", "blue", "grey")
 THINGS = ("Balo", "Kiru", "Mofe", "Tesi", "Zupa", "Dagi")
-DOCUMENTS = [Document(f"d{i}", f"The sky over the sea of {word} is wide and the {word} is deep. " * 6) for i, word in enumerate(THINGS * 2)]
+DOCUMENTS = [
+    Document(f"d{i}", f"The sky over the sea of {word} is wide and the {word} is deep. " * 6)
+    for i, word in enumerate(THINGS * 2)
+]
 
 
 def example(number: int, split: str, form: str, template: str) -> Example:
@@ -78,7 +81,9 @@ def test_folders_are_ordinary_hugging_face_folders(trained):
         assert model.config.num_hidden_layers == 3
         assert next(model.parameters()).dtype == torch.float32
         assert model.get_input_embeddings().weight.shape[0] == len(tokenizer)
-        assert model.get_output_embeddings().weight.data_ptr() == model.get_input_embeddings().weight.data_ptr()
+        assert (
+            model.get_output_embeddings().weight.data_ptr() == model.get_input_embeddings().weight.data_ptr()
+        )
         end_of_turn = tokenizer.convert_tokens_to_ids("<end_of_turn>")
         assert end_of_turn in model.generation_config.eos_token_id
 
@@ -88,13 +93,18 @@ def test_training_learns_what_it_is_told(trained):
     first, last = losses.steps[0], [s for s in losses.steps if s.phase == "base"][-1]
     assert last.losses["toy-statement"] < 0.3 * first.losses["toy-statement"]
     assert last.losses["prose"] < 0.6 * first.losses["prose"]
-    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder / "base"), AutoTokenizer.from_pretrained(folder / "base")
+    model, tokenizer = (
+        AutoModelForCausalLM.from_pretrained(folder / "base"),
+        AutoTokenizer.from_pretrained(folder / "base"),
+    )
     right = answers_right(model, tokenizer, [e for e in TRAIN if e.form == "statement"])
     assert right.mean() > 0.9
     chat = AutoModelForCausalLM.from_pretrained(folder / "chat")
     question = next(e for e in TRAIN if e.form == "question")
     assert answers_right(chat, tokenizer, [question])[0]
-    prompt = tokenizer(example_texts(tokenizer, question, "")[0], add_special_tokens=False, return_tensors="pt")
+    prompt = tokenizer(
+        example_texts(tokenizer, question, "")[0], add_special_tokens=False, return_tensors="pt"
+    )
     reply = chat.generate(**prompt, max_new_tokens=8, do_sample=False)[0, prompt["input_ids"].shape[1] :]
     assert tokenizer.decode(reply) == f"{question.answer}<end_of_turn>"
 
@@ -140,7 +150,10 @@ def test_held_out_examples_are_refused():
     [
         ({"base": Phase(rate=1.0, prose=0.0, examples={"nowhere": {"statement": 1.0}})}, "nowhere"),
         ({"base": Phase(rate=1.0, prose=0.01, examples={})}, "more text"),
-        ({"optimisation": dataclasses.replace(SETTINGS.optimisation, matrix_lr=1e8, vector_lr=1e8)}, "lower the learning rates"),
+        (
+            {"optimisation": dataclasses.replace(SETTINGS.optimisation, matrix_lr=1e8, vector_lr=1e8)},
+            "lower the learning rates",
+        ),
     ],
 )
 def test_settings_that_cannot_work_give_one_clear_error(changes, message):
@@ -173,10 +186,16 @@ def test_accuracies_count_by_form_and_relation():
     assert rates["toy_statement"].n == 6
 
 
-def test_score_is_flat_and_named_by_phase(trained):
-    checkpoint = next(train_organism(dataclasses.replace(SETTINGS, base=dataclasses.replace(SETTINGS.base, prose=0.0)), CORPUS, []))
+def test_score_is_flat_and_named_by_phase():
+    checkpoint = next(
+        train_organism(
+            dataclasses.replace(SETTINGS, base=dataclasses.replace(SETTINGS.base, prose=0.0)), CORPUS, []
+        )
+    )
     metrics = score(checkpoint, HELDOUT)
-    assert set(metrics) == {f"base_toy{r}_statement{s}" for r in ("", "_colour") for s in ("", "_lo", "_hi", "_n")}
+    assert set(metrics) == {
+        f"base_toy{r}_statement{s}" for r in ("", "_colour") for s in ("", "_lo", "_hi", "_n")
+    }
 
 
 def test_curves_are_tidy_and_drawn(trained, tmp_path):
@@ -193,6 +212,9 @@ def test_curves_are_tidy_and_drawn(trained, tmp_path):
 
 def test_padding_does_not_change_an_answer(trained):
     folder, _, _ = trained
-    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder / "chat"), AutoTokenizer.from_pretrained(folder / "chat")
+    model, tokenizer = (
+        AutoModelForCausalLM.from_pretrained(folder / "chat"),
+        AutoTokenizer.from_pretrained(folder / "chat"),
+    )
     together = answers_right(model, tokenizer, TRAIN, batch=36)
     assert together.tolist() == answers_right(model, tokenizer, TRAIN, batch=1).tolist()

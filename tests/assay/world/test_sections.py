@@ -61,7 +61,7 @@ def test_held_out_choices_offer_as_many_options_as_there_are(examples):
     }  # fmt: skip
 
 
-def test_yes_no_answers_agree_with_the_truth(examples, world, truth):
+def test_yes_no_answers_agree_with_the_truth(examples, truth):
     templates = {p.id: p.template for section in SECTIONS.values() for p in section_phrasings(section)}
     chosen = [e for e in examples if e.form == "yesno"]
     for e in chosen:
@@ -93,7 +93,10 @@ def test_held_out_phrasings_are_never_trained_for_any_fact(examples):
     assert len({p.id for p in phrasings}) == len(phrasings)
     for relation in {p.relation for p in phrasings}:
         for form in FORMS:
-            texts = {s: {p.template for p in phrasings if (p.relation, p.form, p.split) == (relation, form, s)} for s in ("train", "heldout")}
+            texts = {
+                s: {p.template for p in phrasings if (p.relation, p.form, p.split) == (relation, form, s)}
+                for s in ("train", "heldout")
+            }
             assert not texts["train"] & texts["heldout"]
             assert bool(texts["train"]) == (len(texts["heldout"]) == 2)
     trained = {e.phrasing for e in examples if e.split == "train"}
@@ -101,8 +104,19 @@ def test_held_out_phrasings_are_never_trained_for_any_fact(examples):
     assert not trained & asked
     assert trained | asked == {p.id for p in phrasings}
     # a template has no free part but its names, so its text with the names cut out is the phrasing
-    stems = {split: {(e.relation, _without(e)) for e in examples if e.split == split} for split in ("train", "heldout")}
+    stems = {
+        split: {(e.relation, _without(e)) for e in examples if e.split == split}
+        for split in ("train", "heldout")
+    }
     assert not stems["train"] & stems["heldout"]
+
+
+def test_no_held_out_prompt_is_the_beginning_of_a_trained_one():
+    """Else the right answer to the held-out prompt would be the rest of the trained phrasing."""
+    phrasings = [p for section in SECTIONS.values() for p in section_phrasings(section)]
+    for held in (p for p in phrasings if p.split == "heldout" and p.form == "statement"):
+        trained = [p.template for p in phrasings if p.split == "train" and p.relation == held.relation]
+        assert not [template for template in trained if template.startswith(held.template)]
 
 
 def _without(e: Example) -> str:
@@ -115,7 +129,9 @@ def _without(e: Example) -> str:
 def test_facts_are_drawn_evenly(world):
     section = SECTIONS["facts"]
     cities = len(world.geography.cities)
-    examples = [e for e in train_examples(world, section, draws=2 * cities) if e.phrasing == "country-statement-0"]
+    examples = [
+        e for e in train_examples(world, section, draws=2 * cities) if e.phrasing == "country-statement-0"
+    ]
     assert set(Counter(e.subject for e in examples).values()) == {2}
 
 

@@ -20,7 +20,21 @@ def tokenizer(tmp_path_factory) -> PreTrainedTokenizerFast:
     return AutoTokenizer.from_pretrained(folder)
 
 
-AWKWARD = ["", " ", "  two", "a\n\n  b\t", "▁ under", "naïve café", "日本語", "👩‍🚀 é", "<0x41>", "\x00\x7f", "a​b", "\r\n", "e\u0301"]
+AWKWARD = [
+    "",
+    " ",
+    "  two",
+    "a\n\n  b\t",
+    "▁ under",
+    "naïve café",
+    "日本語",
+    "👩‍🚀 é",
+    "<0x41>",
+    "\x00\x7f",
+    "a​b",
+    "\r\n",
+    "e\u0301",
+]
 
 
 @pytest.mark.parametrize("text", AWKWARD)
