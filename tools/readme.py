@@ -9,7 +9,7 @@ import typer
 from assay.files import write_text
 from tools.metrics_table import Number, read_metrics
 
-MARK = re.compile(r"<!--m (?P<file>\S+) (?P<name>\S+)-->(?P<text>.*?)<!--/m-->")
+MARK = re.compile(r"<!--m (?P<file>[\w/]+) (?P<name>\w+)-->(?P<text>.*?)<!--/m-->")
 
 
 def readme(
