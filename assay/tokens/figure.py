@@ -93,7 +93,7 @@ def _mark(axes: Any, row: pd.DataFrame) -> None:
             f"{value:.3f}",
             (layer, value),
             textcoords="offset points",
-            xytext=(7, -32 if series == "next" else -15),
+            xytext=(7, 10 if series == "next" else -15),
             color=COLOURS[series],
             bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.8},
         )
