@@ -66,7 +66,10 @@ def test_reported_numbers_follow_from_the_saved_probes(study, variant):
             labels += [record.fields[variant][place] for place in keep]
     scores, labels = np.array(scores), np.array(labels)
     assert metrics["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(labels, scores > 0))
-    assert metrics["auroc"] == pytest.approx(roc_auc_score(labels, scores))
+    one_tie = 0.5 / (
+        (labels == 1).sum() * (labels == 0).sum()
+    )  # equal rows may differ in the last bit when multiplied apart
+    assert metrics["auroc"] == pytest.approx(roc_auc_score(labels, scores), abs=1.01 * one_tie)
     assert metrics["tp"] == int(((scores > 0) & (labels == 1)).sum())
     assert metrics["test_rows"] == len(labels)
     with open(study.folder / variant / "predictions.csv") as handle:
