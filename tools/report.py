@@ -48,7 +48,10 @@ def report(
 
 def params_diff(base: str) -> str:
     """The table of `dvc params diff`, empty when nothing changed."""
-    return _run(sys.executable, "-m", "dvc", "params", "diff", base, "--md").decode().strip()
+    table = _run(sys.executable, "-m", "dvc", "params", "diff", base, "--md").decode().strip()
+    return (
+        table if table.count("\n") > 1 else ""
+    )  # without a change DVC prints the two lines of the header alone
 
 
 def pictures(base: str, folder: Path, images: str | None, head: str | None) -> str:

@@ -54,6 +54,13 @@ def test_report(branch: Repository) -> None:
     assert (branch.path / "report/after/plots/picture.png").read_bytes() == b"the new picture"
 
 
+def test_report_says_that_nothing_changed(branch: Repository) -> None:
+    branch.run(sys.executable, "-m", "tools.report", "--base", "HEAD", "--out", "report/none.md")
+    text = (branch.path / "report/none.md").read_text(encoding="utf-8")
+    for what in ("metric", "parameter", "picture"):
+        assert f"No {what} changed." in text
+
+
 def test_report_agrees_with_dvc_metrics_diff(branch: Repository) -> None:
     table = branch.dvc("metrics", "diff", "origin/main", "--md")
     assert re.search(r"\| metrics/count.json \| bytes +\| 10240 +\| 10496 +\| 256 +\|", table)
