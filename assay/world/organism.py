@@ -65,7 +65,7 @@ def make_tokenizer(corpus: Corpus, vocab_size: int) -> PreTrainedTokenizerFast:
 def train_organism(
     settings: OrganismSettings, corpus: Corpus, watchers: Sequence[Watcher]
 ) -> Iterator[Checkpoint]:
-    """Yield the base and then the chat checkpoint; the same settings and corpus give the same bytes on one machine."""
+    """Yield the base and then the chat checkpoint; seeded, so two runs differ by rounding alone (see `training`)."""
     tokenizer = make_tokenizer(corpus, settings.vocab_size)
     optimisation = settings.optimisation
     network = Network(
