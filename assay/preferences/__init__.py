@@ -1,0 +1,1 @@
+"""The preference study's instruments: choices between tasks, utilities, and what predicts them."""
