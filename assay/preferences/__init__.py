@@ -1,1 +1,1 @@
-"""The preference study's instruments: choices between tasks, utilities, and what predicts them."""
+"""The preference study: utilities of tasks from pairwise choices, and what can be said about them."""
