@@ -1,0 +1,178 @@
+"""Asking a model whose weights are here, by the exact probability that its answer begins with a label.
+
+One forward pass serves all samples of a pair. What is drawn first is whether an answer begins with the tokens of label A,
+of label B (each without its colon) or otherwise, at the temperature and with the per-question seeds of generation. An
+answer that begins otherwise is drawn from exactly those answers: its first tokens here, the rest by generation.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from assay.batching import Halver, pad, plan_batches
+from assay.draws import item_draws, softmax
+from assay.generation import check_finite, check_room, context_length, generate, stop_ids
+from assay.preferences.asking import Answer, Question, make_answer
+from assay.preferences.choice import bare_label, parse_answer
+from assay.preferences.label_tree import Floats, LabelTree, Prefix
+from assay.preferences.local import LocalBackend, question_record
+from assay.records import PromptRecord
+from assay.tokenization import encode
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How an answer may begin: logits [vocab] of the next token after each beginning of a label."""
+
+    logits: Mapping[Prefix, np.ndarray]
+    temperature: float
+
+    def following(self, prefix: Prefix) -> Floats:
+        """Probabilities [vocab] of the token after `prefix`."""
+        return softmax(self.logits[prefix], self.temperature)
+
+
+@dataclass(frozen=True)
+class LabelProbabilityBackend:
+    """Exact label probabilities, sampled; `local` is the generation that they replace."""
+
+    local: LocalBackend
+    retries: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """That of the generation, under another mode."""
+        return {**self.local.identity, "mode": "label-probability"}
+
+    def ask(self, questions: Sequence[Question]) -> Iterator[list[Answer]]:
+        """Yield the answers to all questions of one batch of prompts at a time."""
+        asked: dict[tuple[str, str, str | None], list[Question]] = {}
+        for question in questions:
+            asked.setdefault((question.task_a, question.task_b, question.system_prompt), []).append(
+                question
+            )
+        groups = list(asked.values())
+        for batch in self._read([group[0] for group in groups]):
+            yield self._answers([(groups[index], reading) for index, reading in batch])
+
+    def probabilities(self, questions: Sequence[Question]) -> list[tuple[float, float]]:
+        """(P(A), P(B)) of each question: that an answer begins with the label; what is missing to 1 begins otherwise."""
+        found: dict[int, tuple[float, float]] = {}
+        for batch in self._read(questions):
+            for index, reading in batch:
+                found[index] = self.tree.probabilities(reading.following)
+        return [found[index] for index in range(len(questions))]
+
+    @cached_property
+    def tree(self) -> LabelTree:
+        """The labels as tokens, as they stand at the beginning of an answer."""
+        template = self.local.template
+        question = question_record(template, Question("labels", "one", "two"))
+        labels = []
+        for label in (template.label_a, template.label_b):
+            encoding = encode(
+                self.local.loaded.tokenizer, replace(question, response=bare_label(label))
+            )
+            labels.append(tuple(encoding.ids[encoding.prompt_length :].tolist()))
+        return LabelTree((labels[0], labels[1]))
+
+    def _read(self, questions: Sequence[Question]) -> Iterator[list[tuple[int, Reading]]]:
+        """Yield (index into `questions`, reading) for the questions of one batch at a time."""
+        names = [question.id for question in questions]
+        records = [question_record(self.local.template, question) for question in questions]
+        ids = [encode(self.local.loaded.tokenizer, record).ids for record in records]
+        check_room(names, ids, self.local.max_new_tokens, context_length(self.local.loaded.model))
+        branches = self.tree.branches
+        deepest = max(map(len, branches))
+        lengths = [len(branches) * (len(prompt) + deepest) for prompt in ids]
+        halver = Halver(lengths, names)
+        for batch in plan_batches(lengths, self.local.token_budget):
+            found: list[tuple[int, Reading]] = []
+            for part, readings in halver.run(
+                batch, lambda part: self._forward([names[i] for i in part], [ids[i] for i in part])
+            ):
+                found += zip(part, readings, strict=True)
+            yield found
+
+    def _forward(self, names: Sequence[str], prompts: Sequence[np.ndarray]) -> list[Reading]:
+        """One pass over every prompt followed by every branch of the tree, padded on the left so that they end together."""
+        loaded, branches = self.local.loaded, self.tree.branches
+        keep = 1 + max(map(len, branches))
+        sequences = [
+            np.concatenate([prompt, np.array(branch, np.int64)])
+            for prompt in prompts
+            for branch in branches
+        ]
+        batch = pad(sequences, pad_id=0, side="left").to(loaded.device)
+        with torch.inference_mode():
+            logits = loaded.model(
+                input_ids=batch.ids,
+                attention_mask=batch.mask,
+                position_ids=batch.position_ids,
+                use_cache=False,
+                logits_to_keep=keep,
+            ).logits
+        rows = logits.float().cpu().numpy().reshape(len(prompts), len(branches), keep, -1)
+        check_finite(rows.reshape(len(prompts), -1), names)
+        return [self._reading(row) for row in rows]
+
+    def _reading(self, row: np.ndarray) -> Reading:
+        """From the logits [branches, keep, vocab] of one question."""
+        logits = {
+            branch[:end]: row[number, row.shape[1] - 1 - len(branch) + end]
+            for number, branch in enumerate(self.tree.branches)
+            for end in range(len(branch) + 1)
+        }
+        return Reading(logits, self.local.temperature)
+
+    def _label_answer(self, question: Question, choice: Literal["a", "b"]) -> Answer:
+        template = self.local.template
+        label = template.label_a if choice == "a" else template.label_b
+        return Answer(question.id, choice, "probability", text=bare_label(label))
+
+    def _answers(self, asked: Sequence[tuple[Sequence[Question], Reading]]) -> list[Answer]:
+        answers: list[Answer] = []
+        others: dict[str, PromptRecord] = {}
+        for questions, reading in asked:
+            a, b = self.tree.probabilities(reading.following)
+            for question in questions:
+                draws = item_draws(self.local.seed, question.id)
+                drawn = draws.random()
+                if drawn < a:
+                    answers.append(self._label_answer(question, "a"))
+                elif drawn < a + b:
+                    answers.append(self._label_answer(question, "b"))
+                else:  # what the draw leaves to answers that begin otherwise
+                    record = question_record(self.local.template, question)
+                    first = self.tree.draw_other(reading.following, draws)
+                    others[question.id] = replace(record, id=f"{question.id} otherwise", response_ids=first)
+        return answers + self._generate_others(others)
+
+    def _generate_others(self, records: Mapping[str, PromptRecord]) -> list[Answer]:
+        """Answers of which the first tokens are drawn: generate the rest, unless they already end the answer."""
+        loaded = self.local.loaded
+        stops = stop_ids(loaded.model, loaded.tokenizer)
+        firsts = {name: record.response_ids or () for name, record in records.items()}
+        open_ended = {f"{name} otherwise": name for name, first in firsts.items() if first[-1] not in stops}
+        rest = {
+            open_ended[generation.id]: generation.token_ids
+            for generation in generate(
+                loaded.model,
+                loaded.tokenizer,
+                [records[name] for name in open_ended.values()],
+                max_new_tokens=self.local.max_new_tokens,
+                temperature=self.local.temperature,
+                seed=self.local.seed,
+                token_budget=self.local.token_budget,
+            )
+        }
+        answers = []
+        for name, first in firsts.items():
+            tokens = (*first, *rest[name]) if name in rest else first[:-1]
+            text = loaded.tokenizer.decode(tokens, skip_special_tokens=True)
+            answers.append(make_answer(name, text, parse_answer(text, self.local.template)))
+        return answers

@@ -1,0 +1,118 @@
+"""Measurements as files: choices in Parquet, failures in JSON Lines, and the numbers that sum them up."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assay.errors import AssayError
+from assay.estimates import Resampling, bootstrap_mean
+from assay.files import atomic_path
+from assay.preferences.asking import Answer
+from assay.preferences.measure import Measurement, Sample
+from assay.records import write_rows
+
+KEPT_CHARACTERS = 80  # of each answer, enough to check the rule that read it
+
+
+def write_measurements(path: Path, samples: Sequence[Sample], facts: Mapping[str, str]) -> int:
+    """Write the samples that are choices or refusals as Parquet, in the order asked; returns how many.
+
+    Columns: task_a (presented first), task_b, choice (a, b or refusal), iteration, sample, rule (how the answer was read)
+    and the beginning of the answer; `facts` go into the file's metadata. Equal samples give equal bytes.
+    """
+    import pyarrow as pa
+
+    valid = [sample for sample in samples if sample.answer.choice is not None]
+    columns: dict[str, Any] = {
+        "task_a": pa.array([sample.task_a for sample in valid], pa.string()),
+        "task_b": pa.array([sample.task_b for sample in valid], pa.string()),
+        "choice": pa.array([sample.answer.choice for sample in valid], pa.string()),
+        "iteration": pa.array([sample.iteration for sample in valid], pa.int32()),
+        "sample": pa.array([sample.sample for sample in valid], pa.int32()),
+        "rule": pa.array([sample.answer.rule for sample in valid], pa.string()),
+        "response": pa.array([_printable(sample.answer.text) for sample in valid], pa.string()),
+    }
+    write_table(path, columns, facts)
+    return len(valid)
+
+
+def write_table(path: Path, columns: Mapping[str, Any], facts: Mapping[str, str]) -> None:
+    """Write columns (pyarrow arrays) as Parquet, whole or not at all; `facts` go into the metadata."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    table = pa.table(dict(columns)).replace_schema_metadata(dict(sorted(facts.items())))
+    with atomic_path(path) as temporary:
+        parquet.write_table(table, temporary, compression="zstd")
+
+
+def write_failures(path: Path, samples: Sequence[Sample]) -> int:
+    """Write the samples that failed (JSON Lines), with their category and what came instead; returns how many."""
+    return write_rows(
+        path,
+        (
+            {
+                "iteration": sample.iteration,
+                "task_a": sample.task_a,
+                "task_b": sample.task_b,
+                "sample": sample.sample,
+                "failure": sample.answer.failure,
+                "text": sample.answer.text,
+            }
+            for sample in samples
+            if sample.answer.failure is not None
+        ),
+    )
+
+
+def summarize(measurement: Measurement) -> dict[str, float | int]:
+    """Flat metrics: counts, rates of refusals and of choices of the task presented first, failures by category.
+
+    Intervals are bootstrapped by pair, because the samples of a pair are alike. Raises AssayError when nothing was chosen.
+    """
+    answered = [sample for sample in measurement.samples if sample.answer.choice is not None]
+    n_failed = len(measurement.samples) - len(answered)
+    pairs = np.unique([_pair(sample) for sample in answered], return_inverse=True)[1]
+    refused = np.array([sample.answer.choice == "refusal" for sample in answered])
+    first = np.array([sample.answer.choice == "a" for sample in answered])
+    if not answered or refused.all():
+        raise AssayError(
+            f"none of {len(measurement.samples)} answers is a choice; check the model and the template"
+        )
+    by_pair = Resampling(seed=0)
+    return {
+        "pairs": len({_pair(sample) for sample in measurement.samples}),
+        "answers": len(measurement.samples),
+        "iterations": len(measurement.rank_correlations),
+        "converged": int(measurement.converged),
+        "rank_correlation": measurement.rank_correlations[-1],
+        **count_answers([sample.answer for sample in measurement.samples], measurement.retries),
+        **bootstrap_mean(refused, clusters=pairs, resampling=by_pair, n_dropped=n_failed).metrics("refused"),
+        **bootstrap_mean(
+            first[~refused], clusters=pairs[~refused], resampling=by_pair, n_dropped=int(refused.sum()) + n_failed
+        ).metrics("first_chosen"),
+    }
+
+
+def count_answers(answers: Sequence[Answer], retries: Mapping[str, int]) -> dict[str, int]:
+    """Answers by the rule that read them, failures and repeated requests by category."""
+    rules = Counter(answer.rule for answer in answers if answer.rule is not None)
+    failures = Counter(answer.failure for answer in answers if answer.failure is not None)
+    return {
+        **{f"read_by_{name}": count for name, count in rules.items()},
+        "failures": failures.total(),
+        **{f"failures_{name}": count for name, count in failures.items()},
+        **{f"retries_{name}": count for name, count in retries.items()},
+    }
+
+
+def _pair(sample: Sample) -> str:
+    return "\0".join(sorted((sample.task_a, sample.task_b)))
+
+
+def _printable(text: str) -> str:
+    """The beginning of an answer; lone surrogates, which no file can hold as text, become question marks."""
+    return text[:KEPT_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
