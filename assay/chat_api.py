@@ -58,7 +58,7 @@ class Completion:
     finish: str
 
 
-class ChatFailure(Exception):
+class ChatError(Exception):
     """A request that got no usable answer, in the end: a category and what the server said."""
 
     def __init__(self, category: Category, detail: str):
@@ -92,9 +92,7 @@ class ChatApi:
     ) -> None:
         self._runner.run(self._client.close())
 
-    def stream(
-        self, work: Callable[[Item], Awaitable[Result]], items: Iterable[Item]
-    ) -> Iterator[Result]:
+    def stream(self, work: Callable[[Item], Awaitable[Result]], items: Iterable[Item]) -> Iterator[Result]:
         """Yield the results of `work` in the order in which they come, at most `concurrency` under way.
 
         `work` may send several requests, one after the other: they count as one. Its first exception ends the stream.
@@ -142,7 +140,7 @@ class ChatApi:
     ) -> Completion:
         """Ask once, and again after passing failures. `schema` is a JSON schema that the answer must follow.
 
-        Raises ChatFailure when no attempt succeeded, and AssayError when none can: the key or the model is refused, or the
+        Raises ChatError when no attempt succeeded, and AssayError when none can: the key or the model is refused, or the
         endpoint cannot be reached.
         """
         request: dict[str, Any] = {
@@ -159,7 +157,7 @@ class ChatApi:
         for attempt in range(1, self.endpoint.attempts + 1):
             try:
                 return await self._send(request)
-            except ChatFailure as failure:
+            except ChatError as failure:
                 if failure.category not in _RETRIED:
                     raise
                 if attempt == self.endpoint.attempts:
@@ -173,7 +171,7 @@ class ChatApi:
         longest = min(self.endpoint.longest_pause, self.endpoint.first_pause * 2 ** (attempt - 1))
         return longest * random.uniform(0.5, 1.0)
 
-    def _refuse_unreachable(self, failure: ChatFailure) -> None:
+    def _refuse_unreachable(self, failure: ChatError) -> None:
         """An outage is no answer: the run ends, instead of counting every further question as a failure."""
         if failure.category == "connection":
             raise AssayError(
@@ -189,9 +187,9 @@ class ChatApi:
                 f"{_detail(error)}; check the key, the URL and the model's name"
             ) from error
         except openai.APIError as error:
-            raise ChatFailure(_category(error), _detail(error)) from error
+            raise ChatError(_category(error), _detail(error)) from error
         except ValueError as error:  # a body that is not JSON
-            raise ChatFailure("garbage", _detail(error)) from error
+            raise ChatError("garbage", _detail(error)) from error
         return _completion(reply)
 
 
@@ -210,18 +208,18 @@ def _category(error: openai.APIError) -> Category:
 
 
 def _completion(reply: Any) -> Completion:
-    """Raises ChatFailure for a reply that is not a chat completion, was filtered or says nothing."""
+    """Raises ChatError for a reply that is not a chat completion, was filtered or says nothing."""
     try:
         choice = reply.choices[0]
         text, finish = choice.message.content, choice.finish_reason
     except (AttributeError, IndexError, TypeError) as error:
-        raise ChatFailure("garbage", f"no chat completion: {str(reply)[:_DETAIL]}") from error
+        raise ChatError("garbage", f"no chat completion: {str(reply)[:_DETAIL]}") from error
     if finish == "content_filter" or getattr(choice.message, "refusal", None):
-        raise ChatFailure("content_filter", "the provider filtered the answer")
+        raise ChatError("content_filter", "the provider filtered the answer")
     if text is not None and not isinstance(text, str):
-        raise ChatFailure("garbage", f"the content is no text: {str(text)[:_DETAIL]}")
+        raise ChatError("garbage", f"the content is no text: {str(text)[:_DETAIL]}")
     if not text or not text.strip():
-        raise ChatFailure("empty", f"the answer has no content (finish reason {finish})")
+        raise ChatError("empty", f"the answer has no content (finish reason {finish})")
     return Completion(text, str(finish))
 
 

@@ -64,10 +64,14 @@ def read_pairs(path: Path, tasks: Sequence[Task]) -> list[GivenPair]:
         try:
             pair = _parse_pair(row, known)
             if prompts.setdefault(pair.condition_id, pair.system_prompt) != pair.system_prompt:
-                raise AssayError(f"condition {pair.condition_id!r} has another system prompt on an earlier line")
+                raise AssayError(
+                    f"condition {pair.condition_id!r} has another system prompt on an earlier line"
+                )
             key = (pair.condition_id, frozenset((pair.task_a, pair.task_b)))
             if key in seen:
-                raise AssayError(f"the pair {pair.task_a!r}, {pair.task_b!r} repeats under {pair.condition_id!r}")
+                raise AssayError(
+                    f"the pair {pair.task_a!r}, {pair.task_b!r} repeats under {pair.condition_id!r}"
+                )
         except AssayError as error:
             raise AssayError(f"{path}, line {number}: {error}") from error
         seen.add(key)
@@ -119,7 +123,9 @@ def asked_pairs(
     Raises AssayError for an odd number of repeats, which could not be halved.
     """
     if repeats < 2 or repeats % 2:
-        raise AssayError(f"each pair is asked equally often in both orders, so repeats must be even; found {repeats}")
+        raise AssayError(
+            f"each pair is asked equally often in both orders, so repeats must be even; found {repeats}"
+        )
     text = {task.id: task.text for task in tasks}
     keys = [(pair, repeat) for repeat in range(repeats) for pair in pairs]
     questions = [_question(pair, repeat, text) for pair, repeat in keys]

@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from assay.chat_api import ChatApi, ChatFailure
+from assay.chat_api import ChatApi, ChatError
 from assay.preferences.choice import UNCLEAR, Parsed
 from assay.preferences.comparisons import Choice
 from assay.records import Message
@@ -42,7 +42,7 @@ class ChoiceJudge:
         return {"url": self.api.endpoint.url, "model": self.api.endpoint.model, "version": version}
 
     async def judge(self, task_a: str, task_b: str, text: str) -> Parsed:
-        """What was chosen; UNCLEAR where the judge cannot tell. Raises ChatFailure when it gives no verdict."""
+        """What was chosen; UNCLEAR where the judge cannot tell. Raises ChatError when it gives no verdict."""
         content = json.dumps({"task_a": task_a, "task_b": task_b, "response": text}, ensure_ascii=False)
         messages = (Message(role="system", content=INSTRUCTION), Message(role="user", content=content))
         reply = await self.api.complete(
@@ -57,11 +57,11 @@ class ChoiceJudge:
 
 
 def parse_json_field(text: str, name: str, allowed: tuple[str, ...]) -> str:
-    """A field of the JSON object in `text`, which may stand in a code fence. Raises ChatFailure unless it is allowed."""
+    """A field of the JSON object in `text`, which may stand in a code fence. Raises ChatError unless it is allowed."""
     try:
         value = json.loads(text[text.index("{") : text.rindex("}") + 1])[name]
     except (ValueError, KeyError, TypeError) as error:
-        raise ChatFailure("garbage", f"no {name} in {text[:80]!r}") from error
+        raise ChatError("garbage", f"no {name} in {text[:80]!r}") from error
     if value not in allowed:
-        raise ChatFailure("garbage", f"{name} {value!r} is none of {', '.join(allowed)}")
+        raise ChatError("garbage", f"{name} {value!r} is none of {', '.join(allowed)}")
     return str(value)

@@ -52,9 +52,7 @@ class LabelProbabilityBackend:
         """Yield the answers to all questions of one batch of prompts at a time."""
         asked: dict[tuple[str, str, str | None], list[Question]] = {}
         for question in questions:
-            asked.setdefault((question.task_a, question.task_b, question.system_prompt), []).append(
-                question
-            )
+            asked.setdefault((question.task_a, question.task_b, question.system_prompt), []).append(question)
         groups = list(asked.values())
         for batch in self._read([group[0] for group in groups]):
             yield self._answers([(groups[index], reading) for index, reading in batch])
@@ -74,9 +72,7 @@ class LabelProbabilityBackend:
         question = question_record(template, Question("labels", "one", "two"))
         labels = []
         for label in (template.label_a, template.label_b):
-            encoding = encode(
-                self.local.loaded.tokenizer, replace(question, response=bare_label(label))
-            )
+            encoding = encode(self.local.loaded.tokenizer, replace(question, response=bare_label(label)))
             labels.append(tuple(encoding.ids[encoding.prompt_length :].tolist()))
         return LabelTree((labels[0], labels[1]))
 
@@ -103,9 +99,7 @@ class LabelProbabilityBackend:
         loaded, branches = self.local.loaded, self.tree.branches
         keep = 1 + max(map(len, branches))
         sequences = [
-            np.concatenate([prompt, np.array(branch, np.int64)])
-            for prompt in prompts
-            for branch in branches
+            np.concatenate([prompt, np.array(branch, np.int64)]) for prompt in prompts for branch in branches
         ]
         batch = pad(sequences, pad_id=0, side="left").to(loaded.device)
         with torch.inference_mode():

@@ -52,9 +52,7 @@ class LabelTree:
         prefix: Prefix = ()
         while prefix in self.prefixes:
             weights = following(prefix).copy()
-            for token in {
-                label[len(prefix)] for label in self.labels if label[: len(prefix)] == prefix
-            }:
+            for token in {label[len(prefix)] for label in self.labels if label[: len(prefix)] == prefix}:
                 weights[token] *= max(0.0, 1.0 - self._label_follows((*prefix, token), following))
             prefix = (*prefix, draw_index(weights, draws))
         return prefix
@@ -63,9 +61,7 @@ class LabelTree:
         """The probability that an answer which begins with `prefix` begins with a label."""
         return float(
             sum(
-                np.prod(
-                    [following(label[:end])[label[end]] for end in range(len(prefix), len(label))]
-                )
+                np.prod([following(label[:end])[label[end]] for end in range(len(prefix), len(label))])
                 for label in self.labels
                 if label[: len(prefix)] == prefix
             )

@@ -53,9 +53,7 @@ class LocalBackend:
         lengths = [len(encode(self.loaded.tokenizer, record).ids) + self.max_new_tokens for record in records]
         for batch in plan_batches(lengths, self.token_budget):
             yield [
-                make_answer(
-                    generation.id, generation.text, parse_answer(generation.text, self.template)
-                )
+                make_answer(generation.id, generation.text, parse_answer(generation.text, self.template))
                 for generation in generate(
                     self.loaded.model,
                     self.loaded.tokenizer,
@@ -70,9 +68,7 @@ class LocalBackend:
 
 def question_record(template: Template, question: Question) -> PromptRecord:
     """The prompt of a question."""
-    messages = make_messages(
-        template, question.task_a, question.task_b, system_prompt=question.system_prompt
-    )
+    messages = make_messages(template, question.task_a, question.task_b, system_prompt=question.system_prompt)
     return PromptRecord(id=question.id, messages=messages)
 
 

@@ -92,7 +92,10 @@ def summarize(measurement: Measurement) -> dict[str, float | int]:
         **count_answers([sample.answer for sample in measurement.samples], measurement.retries),
         **bootstrap_mean(refused, clusters=pairs, resampling=by_pair, n_dropped=n_failed).metrics("refused"),
         **bootstrap_mean(
-            first[~refused], clusters=pairs[~refused], resampling=by_pair, n_dropped=int(refused.sum()) + n_failed
+            first[~refused],
+            clusters=pairs[~refused],
+            resampling=by_pair,
+            n_dropped=int(refused.sum()) + n_failed,
         ).metrics("first_chosen"),
     }
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from assay.chat_api import ChatApi, ChatFailure
+from assay.chat_api import ChatApi, ChatError
 from assay.draws import item_seed
 from assay.generation import check_sampling
 from assay.preferences.asking import Answer, Backend, Question, make_answer
@@ -65,7 +65,7 @@ class RemoteBackend:
                 max_tokens=self.max_new_tokens,
                 seed=item_seed(self.seed, question.id) % 2**_SEED_BITS,
             )
-        except ChatFailure as failure:
+        except ChatError as failure:
             return Answer(question.id, None, failure=failure.category, text=failure.detail)
         parsed = parse_answer(completion.text, self.template)
         if self.judge is None:
@@ -95,9 +95,7 @@ class JudgedBackend:
         by_id = {question.id: question for question in questions}
 
         async def read_again(answer: Answer) -> Answer:
-            return await judged(
-                self.judge, by_id[answer.id], answer.text, Parsed(answer.choice, answer.rule)
-            )
+            return await judged(self.judge, by_id[answer.id], answer.text, Parsed(answer.choice, answer.rule))
 
         for group in self.backend.ask(questions):
             yield list(self.judge.api.stream(read_again, group))
@@ -108,7 +106,7 @@ async def judged(judge: ChoiceJudge, question: Question, text: str, parsed: Pars
     if parsed.rule in (None, "opening"):
         try:
             parsed = await judge.judge(question.task_a, question.task_b, text)
-        except ChatFailure as failure:
+        except ChatError as failure:
             return Answer(question.id, None, failure=f"judge_{failure.category}", text=text)
     return make_answer(question.id, text, parsed)
 

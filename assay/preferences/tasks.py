@@ -27,12 +27,12 @@ def read_tasks(path: Path) -> list[Task]:
         if record.text is None:
             raise AssayError(f"{path}, task {record.id!r}: field 'text' is missing; a task is plain text")
         if not record.text.strip():
-            raise AssayError(f"{path}, task {record.id!r}: field 'text' is empty; write the task or remove the row")
+            raise AssayError(
+                f"{path}, task {record.id!r}: field 'text' is empty; write the task or remove the row"
+            )
         topic = record.fields.get("topic")
         if topic is not None and not isinstance(topic, str):
-            raise AssayError(
-                f"{path}, task {record.id!r}: field 'topic': expected a string, found {topic!r}"
-            )
+            raise AssayError(f"{path}, task {record.id!r}: field 'topic': expected a string, found {topic!r}")
         tasks.append(Task(record.id, record.text, topic))
     return tasks
 

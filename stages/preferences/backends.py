@@ -1,0 +1,164 @@
+"""What is asked, as every stage that asks writes it on its command line."""
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import urlsplit
+
+import typer
+
+from assay.errors import AssayError
+
+if TYPE_CHECKING:
+    from assay.chat_api import Endpoint
+    from assay.preferences.asking import Backend
+
+Mode = Literal["local", "label-probability", "openai"]
+TOKENS_CPU, TOKENS_CUDA = 2048, 16384  # where --batch-tokens is not given
+
+ModeOption = Annotated[
+    Mode, typer.Option(help="generation, exact label probabilities (both of --model), or an endpoint")
+]
+ModelOption = Annotated[
+    str | None, typer.Option(help="alias of the params file, Hugging Face folder, or pin (JSON)")
+]
+UrlOption = Annotated[str | None, typer.Option(help="base URL of an OpenAI-compatible endpoint")]
+NameOption = Annotated[str | None, typer.Option(help="the model's name there")]
+KeyOption = Annotated[
+    str, typer.Option(help="environment variable that holds the key; none is needed on this machine")
+]
+ConcurrencyOption = Annotated[int, typer.Option(help="requests under way, a judge's included")]
+TimeoutOption = Annotated[float, typer.Option(help="seconds that a request may take")]
+TokensOption = Annotated[int, typer.Option(help="most tokens of an answer")]
+BatchOption = Annotated[
+    int | None, typer.Option(help=f"padded tokens in a batch ({TOKENS_CPU} on a CPU, {TOKENS_CUDA} on a GPU)")
+]
+ParamsOption = Annotated[Path, typer.Option(help="the params file with the registry of models")]
+
+
+@dataclass(frozen=True)
+class Asking:
+    """The options that choose a backend."""
+
+    mode: Mode
+    model: str | None
+    endpoint: str | None
+    endpoint_model: str | None
+    judge_endpoint: str | None
+    judge_model: str | None
+    key_variable: str
+    concurrency: int
+    timeout: float
+    temperature: float
+    max_new_tokens: int
+    seed: int
+    batch_tokens: int | None
+    params: Path
+
+    def __post_init__(self) -> None:
+        wanted, unwanted = ("endpoint", "model") if self.mode == "openai" else ("model", "endpoint")
+        if getattr(self, wanted) is None:
+            raise AssayError(f"mode {self.mode} needs --{wanted}")
+        if getattr(self, unwanted) is not None:
+            raise AssayError(f"mode {self.mode} has no use for --{unwanted}; leave it out")
+        for url, name in (("endpoint", "endpoint_model"), ("judge_endpoint", "judge_model")):
+            if (getattr(self, url) is None) != (getattr(self, name) is None):
+                raise AssayError(f"give --{url.replace('_', '-')} and --{name.replace('_', '-')} together")
+
+    def connection(self, url: str, model: str) -> "Endpoint":
+        """The endpoint at `url`, with the options that all requests share."""
+        return make_endpoint(
+            url,
+            model,
+            key_variable=self.key_variable,
+            concurrency=self.concurrency,
+            timeout=self.timeout,
+        )
+
+
+@contextmanager
+def open_backend(asking: Asking) -> Iterator["Backend"]:
+    """The backend that the options describe; its connections are closed at the end."""
+    from assay.chat_api import ChatApi
+    from assay.preferences.judge import ChoiceJudge
+    from assay.preferences.prompt import COMPLETION_PREFERENCE
+    from assay.preferences.remote import JudgedBackend, RemoteBackend
+
+    with ExitStack() as stack:
+        runner = stack.enter_context(asyncio.Runner())
+
+        def connect(url: str | None, model: str | None) -> ChatApi | None:
+            if url is None or model is None:
+                return None
+            return stack.enter_context(ChatApi(asking.connection(url, model), runner))
+
+        judge_api = connect(asking.judge_endpoint, asking.judge_model)
+        judge = None if judge_api is None else ChoiceJudge(judge_api)
+        api = connect(asking.endpoint, asking.endpoint_model)
+        if api is not None:
+            yield RemoteBackend(
+                api, COMPLETION_PREFERENCE, asking.temperature, asking.max_new_tokens, asking.seed, judge
+            )
+        elif judge is not None:
+            yield JudgedBackend(_local(asking), judge)
+        else:
+            yield _local(asking)
+
+
+def _local(asking: Asking) -> "Backend":
+    import torch
+
+    from assay.loading import load_model
+    from assay.preferences.label_probability import LabelProbabilityBackend
+    from assay.preferences.local import LocalBackend
+    from assay.preferences.prompt import COMPLETION_PREFERENCE
+    from stages.models import resolve_model
+
+    assert asking.model is not None
+    default_budget = TOKENS_CUDA if torch.cuda.is_available() else TOKENS_CPU
+    local = LocalBackend(
+        load_model(resolve_model(asking.model, asking.params)),
+        COMPLETION_PREFERENCE,
+        asking.temperature,
+        asking.max_new_tokens,
+        asking.seed,
+        default_budget if asking.batch_tokens is None else asking.batch_tokens,
+    )
+    return LabelProbabilityBackend(local) if asking.mode == "label-probability" else local
+
+
+def make_endpoint(url: str, model: str, *, key_variable: str, concurrency: int, timeout: float) -> "Endpoint":
+    """An endpoint with its key from the environment. Raises AssayError when a server elsewhere would get no key."""
+    from assay.chat_api import Endpoint
+
+    key = os.environ.get(key_variable)
+    if not key:
+        if urlsplit(url).hostname not in ("localhost", "127.0.0.1", "::1"):
+            raise AssayError(
+                f"the environment variable {key_variable} is not set; put the key of {url} into it, or name another one "
+                "with --key-variable"
+            )
+        key = "none"
+    return Endpoint(url, model, key, concurrency, timeout)
+
+
+def scratch_root() -> Path:
+    """Where unfinished work waits."""
+    return Path(os.environ.get("ASSAY_SCRATCH", ".scratch"))
+
+
+def provenance(backend: "Backend", more: dict[str, object]) -> dict[str, str]:
+    """What determined the answers, for the metadata of a file. A URL's user and password stay out."""
+    facts = {**backend.identity, **more}
+    if "url" in facts:
+        parts = urlsplit(str(facts["url"]))
+        facts["url"] = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return {
+        name: value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+        for name, value in facts.items()
+    }

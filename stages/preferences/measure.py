@@ -1,0 +1,107 @@
+"""Measure which tasks a model prefers: active learning asks it to choose between two, again and again."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages.cli import run
+from stages.preferences import backends
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def measure(
+    tasks: Annotated[Path, typer.Option(help="tasks (JSONL: id, text)")],
+    mode: backends.ModeOption,
+    temperature: Annotated[float, typer.Option(help="of sampling; 0 takes the most probable token")],
+    samples: Annotated[int, typer.Option(help="how often each pair is asked")],
+    degree: Annotated[int, typer.Option(help="partners of each task in the initial random graph")],
+    batch: Annotated[int, typer.Option(help="pairs per iteration after the first")],
+    max_iterations: Annotated[int, typer.Option(help="iterations at most, the initial graph's included")],
+    threshold: Annotated[float, typer.Option(help="rank correlation between iterations at which to stop")],
+    seed: Annotated[int, typer.Option(help="of the pairs, their order and the sampled answers")],
+    out: Annotated[Path, typer.Option(help="choices and refusals, one row each (Parquet)")],
+    failures: Annotated[Path, typer.Option(help="samples without a choice and why (JSONL)")],
+    metrics: Annotated[Path, typer.Option(help="counts and rates (JSON)")],
+    quantile: Annotated[float, typer.Option(help="a pair qualifies within it, in |Δμ| and in degree")] = 0.3,
+    exclude: Annotated[Path | None, typer.Option(help="ids of tasks to leave out, one per line")] = None,
+    system_prompt: Annotated[str | None, typer.Option(help="system message of every question")] = None,
+    model: backends.ModelOption = None,
+    endpoint: backends.UrlOption = None,
+    endpoint_model: backends.NameOption = None,
+    judge_endpoint: backends.UrlOption = None,
+    judge_model: backends.NameOption = None,
+    key_variable: backends.KeyOption = "OPENAI_API_KEY",
+    concurrency: backends.ConcurrencyOption = 20,
+    timeout: backends.TimeoutOption = 60.0,
+    max_new_tokens: backends.TokensOption = 16,
+    batch_tokens: backends.BatchOption = None,
+    params: backends.ParamsOption = Path("params.yaml"),
+) -> None:
+    """Write every choice, what failed, and the counts. Killed, it goes on where it was.
+
+    Unfinished work waits in the folder that ASSAY_SCRATCH names, else in .scratch.
+    """
+    from assay.files import write_json
+    from assay.preferences.active_learning import Settings
+    from assay.preferences.measure import measured
+    from assay.preferences.measurements import summarize, write_failures, write_measurements
+    from assay.preferences.tasks import exclude as excluded
+    from assay.preferences.tasks import read_ids, read_tasks
+    from stages.preferences.asking_progress import asking_progress
+
+    asking = backends.Asking(
+        mode=mode,
+        model=model,
+        endpoint=endpoint,
+        endpoint_model=endpoint_model,
+        judge_endpoint=judge_endpoint,
+        judge_model=judge_model,
+        key_variable=key_variable,
+        concurrency=concurrency,
+        timeout=timeout,
+        temperature=temperature,
+        max_new_tokens=max_new_tokens,
+        seed=seed,
+        batch_tokens=batch_tokens,
+        params=params,
+    )
+    settings = Settings(
+        degree=degree,
+        batch=batch,
+        max_iterations=max_iterations,
+        samples=samples,
+        threshold=threshold,
+        quantile=quantile,
+        seed=seed,
+        pair_order_seed=seed,
+    )
+    pool = read_tasks(tasks)
+    kept = excluded(pool, [] if exclude is None else read_ids(exclude))
+    with (
+        backends.open_backend(asking) as backend,
+        asking_progress() as progress,
+        measured(
+            backend,
+            kept,
+            settings,
+            system_prompt=system_prompt,
+            scratch=backends.scratch_root(),
+            progress=progress,
+        ) as measurement,
+    ):
+        counts = summarize(measurement)
+        facts = backends.provenance(backend, {"system_prompt": system_prompt, "settings": vars(settings)})
+        n_rows = write_measurements(out, measurement.samples, facts)
+        n_failed = write_failures(failures, measurement.samples)
+        write_json(metrics, {**counts, "tasks": len(kept), "tasks_excluded": len(pool) - len(kept)})
+    typer.echo(
+        f"{out}: {n_rows} answers to {counts['pairs']} pairs of {len(kept)} tasks, {n_failed} failed, "
+        f"{measurement.resumed} of an earlier run; rank correlation {counts['rank_correlation']:.4f}"
+    )
+
+
+if __name__ == "__main__":
+    run(app)
