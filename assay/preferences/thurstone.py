@@ -1,68 +1,177 @@
 """Thurstonian utilities: U_i ~ N(μ_i, σ_i²), P(i beats j) = Φ((μ_i − μ_j) / √(σ_i² + σ_j²)).
 
-The fit minimises −Σ wins · log P + Σ (log σ)², with μ of the first task pinned at 0, |μ| ≤ 10 and |log σ| ≤ 2.
+The fit minimises −Σ wins · log P + Σ (log σ)² with the first task's μ pinned at 0, |μ| ≤ 10 and |log σ| ≤ 2: the objective
+of ogilg/Preferences, without which its published utilities cannot be compared.
+
+The objective is convex in μ but not in log σ, and has many local minima: on the published choices of 1,000 tasks twelve random
+starts end between 9610.9 and 9633.9, with Spearman correlations of μ above 0.999. Two ways to solve it:
+
+* `converged` first solves the convex problem in μ at σ = 1, then frees σ, and stops where the projected gradient vanishes
+  (≤ GRADIENT_TOLERANCE in every coordinate). From that start the minimum lies at or below those of random starts.
+* `reference` starts at μ = 0, σ = 1 and stops as soon as the projected gradient is ≤ 1, as the published fits did:
+  reproducible, and about 0.2 % above a minimum.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import log_ndtr
+from scipy.optimize import OptimizeResult, minimize
 
+from assay.errors import AssayError
 from assay.preferences.comparisons import Comparisons, Refusals
+from assay.preferences.information import standard_errors
+from assay.preferences.thurstone_objective import Floats, Objective
 
-Floats = NDArray[np.float64]
+MAX_MU, MAX_LOG_SIGMA = 10.0, 2.0
+GRADIENT_TOLERANCE = 1e-5  # nats per unit of μ or log σ
+CURVATURE_PAIRS = 20  # of L-BFGS; the usual 10 needs twice as many iterations here
+MAX_ITERATIONS = 20_000
+REFERENCE_FLOOR = 1e-10  # the published fits clip probabilities to [floor, 1 − floor]
+
+Tolerance = Literal["converged", "reference"]
 
 
 @dataclass(frozen=True, eq=False)
 class Utilities:
-    """Fitted utilities."""
+    """Fitted utilities of n tasks.
+
+    Attributes:
+        ids: [n] task ids; the first task's μ is 0 by definition.
+        mu: [n] float64, in units in which σ is about 1.
+        sigma: [n] float64, standard deviation of the task's utility from choice to choice.
+        mu_se: [n] standard error of μ minus the mean of all μ (so it does not depend on which task is pinned); NaN where μ lies
+            at its bound, where the information is not positive definite, and where errors were not asked for.
+        nll: −Σ wins · log P, nats.
+        penalty: Σ (log σ)².
+        iterations: of the optimiser.
+        evaluations: of objective and gradient.
+        gradient_norm: Euclidean norm of the gradient of `objective`, bounds ignored.
+        projected_gradient: largest |coordinate| of the gradient after projection on the bounds; 0 at an optimum.
+        converged: whether the tolerance asked for was reached.
+    """
 
     ids: tuple[str, ...]
     mu: Floats
     sigma: Floats
+    mu_se: Floats
+    nll: float
+    penalty: float
+    iterations: int
+    evaluations: int
+    gradient_norm: float
+    projected_gradient: float
+    converged: bool
+
+    @property
+    def objective(self) -> float:
+        """What was minimised: nll + penalty."""
+        return self.nll + self.penalty
+
+    @property
+    def at_bound(self) -> int:
+        """Tasks whose μ lies at its bound: it is at least as extreme."""
+        return int((np.abs(self.mu) >= MAX_MU).sum())
 
 
 def fit_thurstone(
     comparisons: Comparisons,
     *,
     refusals: Refusals = "drop",
-    tolerance: Literal["converged", "reference"] = "converged",
+    tolerance: Tolerance = "converged",
     errors: bool = True,
 ) -> Utilities:
-    """Fit."""
-    n = len(comparisons.ids)
-    fw, sw = comparisons.wins(refusals)
-    w = np.concatenate([comparisons.first, comparisons.second])
-    l = np.concatenate([comparisons.second, comparisons.first])
-    c = np.concatenate([fw, sw]).astype(float)
-    w, l, c = w[c > 0], l[c > 0], c[c > 0]
+    """Fit μ and σ to counts of choices.
 
-    def fun(p):
-        mu = np.concatenate([[0.0], p[: n - 1]])
-        ls = p[n - 1 :]
-        v = np.exp(2 * ls)
-        S = np.sqrt(v[w] + v[l])
-        z = (mu[w] - mu[l]) / S
-        lp = np.clip(log_ndtr(z), np.log(1e-10), np.log1p(-1e-10))
-        inside = (lp > np.log(1e-10)) & (lp < np.log1p(-1e-10))
-        h = -c * np.exp(-z * z / 2 - 0.5 * np.log(2 * np.pi) - lp) * inside
-        g = np.bincount(w, h / S, n) - np.bincount(l, h / S, n)
-        t = -h * z / S**2
-        gs = np.bincount(w, t * v[w], n) + np.bincount(l, t * v[l], n) + 2 * ls
-        return -(c * lp).sum() + (ls**2).sum(), np.concatenate([g[1:], gs])
+    Args:
+        comparisons: of at least two tasks; a task without any comparison gets μ = 0, σ = 1.
+        refusals: what a refusal counts as.
+        tolerance: `converged`, or `reference` to reproduce published numbers.
+        errors: whether to compute standard errors.
+    """
+    if len(comparisons.ids) < 2:
+        raise AssayError(f"utilities need at least two tasks, found {len(comparisons.ids)}")
+    if tolerance == "converged":
+        objective = Objective.of(comparisons, refusals)
+        result = _converge(objective)
+    elif tolerance == "reference":
+        objective = Objective.of(comparisons, refusals, floor=REFERENCE_FLOOR)
+        result = _follow_reference(objective)
+    else:
+        raise AssayError(f"the tolerance is either 'converged' or 'reference', not {tolerance!r}")
+    n = objective.n_tasks
+    mu, log_sigma = objective.split(result.x)
+    bounds = _bounds(n)
+    projected = np.clip(result.x - result.jac, bounds[:, 0], bounds[:, 1]) - result.x
+    penalty = float(log_sigma @ log_sigma)
+    at_bound = np.abs(result.x) >= bounds[:, 1]
+    return Utilities(
+        ids=comparisons.ids,
+        mu=mu,
+        sigma=np.exp(log_sigma),
+        mu_se=standard_errors(objective, result.x, at_bound) if errors else np.full(n, np.nan),
+        nll=float(result.fun) - penalty,
+        penalty=penalty,
+        iterations=int(result.nit),
+        evaluations=int(result.nfev),
+        gradient_norm=float(np.linalg.norm(result.jac)),
+        projected_gradient=float(np.abs(projected).max()),
+        converged=bool(
+            np.abs(projected).max() <= (GRADIENT_TOLERANCE if tolerance == "converged" else 1.0)
+        ),
+    )
 
-    gtol, ftol = (1.0, 1e-8) if tolerance == "reference" else (1e-5, 1e-14)
-    r = minimize(
-        fun,
+
+def _bounds(n: int) -> Floats:
+    """[2n − 1, 2] lower and upper bound of each parameter."""
+    upper = np.concatenate([np.full(n - 1, MAX_MU), np.full(n, MAX_LOG_SIGMA)])
+    return np.stack([-upper, upper], axis=1)
+
+
+def _converge(objective: Objective) -> OptimizeResult:
+    """The convex problem in μ at σ = 1, then all parameters."""
+    n = objective.n_tasks
+    options = {
+        "gtol": GRADIENT_TOLERANCE,
+        "ftol": 0.0,
+        "maxiter": MAX_ITERATIONS,
+        "maxfun": 2 * MAX_ITERATIONS,
+        "maxcor": CURVATURE_PAIRS,
+    }
+
+    def of_mu(mu: Floats) -> tuple[float, Floats]:
+        value, gradient = objective(np.concatenate([mu, np.zeros(n)]))
+        return value, gradient[: n - 1]
+
+    start = minimize(
+        of_mu,
+        np.zeros(n - 1),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=_bounds(n)[: n - 1],
+        options={**options, "gtol": 0.1},
+    )
+    result = minimize(
+        objective,
+        np.concatenate([start.x, np.zeros(n)]),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=_bounds(n),
+        options=options,
+    )
+    result.nit += start.nit
+    result.nfev += start.nfev
+    return result
+
+
+def _follow_reference(objective: Objective) -> OptimizeResult:
+    n = objective.n_tasks
+    iterations = max(2000, 50 * (2 * n - 1))
+    return minimize(
+        objective,
         np.zeros(2 * n - 1),
         jac=True,
         method="L-BFGS-B",
-        bounds=[(-10, 10)] * (n - 1) + [(-2, 2)] * n,
-        options=dict(gtol=gtol, ftol=ftol, maxiter=max(2000, 50 * (2 * n - 1)), maxfun=10**7),
+        bounds=_bounds(n),
+        options={"gtol": 1.0, "ftol": 1e-8, "maxiter": iterations, "maxfun": 50 * iterations},
     )
-    out = Utilities(comparisons.ids, np.concatenate([[0.0], r.x[: n - 1]]), np.exp(r.x[n - 1 :]))
-    object.__setattr__(out, "result", r)
-    return out
