@@ -23,6 +23,7 @@ from scipy.linalg import lapack
 
 from assay.errors import AssayError
 from assay.logistic import Floats
+from assay.probes import standardisation
 
 _GRAM_BYTES = 2_000_000_000  # XᵀX of all groups are kept below this; above it, held-out ones are formed when needed
 
@@ -60,9 +61,10 @@ class GroupedRidge:
         Raises AssayError for values that are not finite or shapes that do not fit.
         """
         features, self.Y, self.groups = _checked(X, Y, groups)
-        self.centre = features.mean(axis=0)  # of all rows: what is left is well conditioned, so sums may be subtracted
         self.standardise = standardise
-        self.unit = _deviation(features) if standardise else np.ones(features.shape[1])
+        # of all rows: what is left is well conditioned, so sums may be subtracted from one another
+        self.centre, deviation = standardisation(features)
+        self.unit = deviation if standardise else np.ones_like(deviation)
         self.Z = (features - self.centre) / self.unit
         self.n_groups = int(self.groups.max()) + 1
         self._members = [np.flatnonzero(self.groups == group) for group in range(self.n_groups)]
@@ -198,11 +200,3 @@ def _checked(
                 "them again, or drop and count these rows"
             )
     return features, targets, codes
-
-
-def _deviation(features: Floats) -> Floats:
-    """Standard deviation [d]; 1 for a feature that is constant within rounding."""
-    deviation = features.std(axis=0)
-    eps = np.finfo(np.float64).eps
-    constant = deviation**2 <= len(features) * eps * (deviation**2 + len(features) * eps * features.mean(0) ** 2)
-    return np.where(constant, 1.0, deviation)
