@@ -60,12 +60,12 @@ class GroupedRidge:
 
         Raises AssayError for values that are not finite or shapes that do not fit.
         """
-        features, self.Y, self.groups = _checked(X, Y, groups)
+        self.X, self.Y, self.groups = _checked(X, Y, groups)
         self.standardise = standardise
         # of all rows: what is left is well conditioned, so sums may be subtracted from one another
-        self.centre, deviation = standardisation(features)
+        self.centre, deviation = standardisation(self.X)
         self.unit = deviation if standardise else np.ones_like(deviation)
-        self.Z = (features - self.centre) / self.unit
+        self.Z = (self.X - self.centre) / self.unit
         self.n_groups = int(self.groups.max()) + 1
         self._members = [np.flatnonzero(self.groups == group) for group in range(self.n_groups)]
         self._sums = np.stack([self._moments(rows) for rows in self._members])
