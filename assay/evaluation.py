@@ -40,7 +40,9 @@ def evaluate_probe(
     rows, truth = _rows_and_truth(activations, utilities, layer)
     scores = probe.decision_function(rows)
     if len(scores) != len(truth):
-        raise AssayError(f"{len(scores)} rows of activations for {len(truth)} utilities; give one row for each")
+        raise AssayError(
+            f"{len(scores)} rows of activations for {len(truth)} utilities; give one row for each"
+        )
     return judge_scores(scores, truth, comparisons, resampling)
 
 

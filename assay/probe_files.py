@@ -14,7 +14,7 @@ from safetensors.numpy import save
 from assay.architecture import SITES, Site
 from assay.errors import AssayError
 from assay.files import atomic_path
-from assay.probes import LinearProbe, Probe, UtilityProbe
+from assay.probes import Probe, UtilityProbe
 
 _KEY = "assay.probes"
 
@@ -42,7 +42,9 @@ class ProbeInfo:
     position: str = ""
 
 
-def save_probes(path: Path, probes: Mapping[int, Probe] | Mapping[int, UtilityProbe], info: ProbeInfo) -> None:
+def save_probes(
+    path: Path, probes: Mapping[int, Probe] | Mapping[int, UtilityProbe], info: ProbeInfo
+) -> None:
     """Write one probe per layer, whole or not at all; equal probes give equal bytes.
 
     Utility probes keep their penalties (ridge's α) in the metadata, which is how a reader tells them from classifiers.

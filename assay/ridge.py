@@ -25,7 +25,9 @@ from assay.errors import AssayError
 from assay.logistic import Floats
 from assay.probes import standardisation
 
-_GRAM_BYTES = 2_000_000_000  # XᵀX of all groups are kept below this; above it, held-out ones are formed when needed
+_GRAM_BYTES = (
+    2_000_000_000  # XᵀX of all groups are kept below this; above it, held-out ones are formed when needed
+)
 
 
 @dataclass(frozen=True)
