@@ -9,7 +9,8 @@ Three kinds of interval, all through scipy:
 
 Both bootstraps resample *clusters* (documents, prompts, topics) when items share one, else items. A resample of clusters
 is a vector of counts, and a statistic sees it as weights. Two statistics of the same items are compared by giving one
-statistic both sets of columns (`paired_difference`): the difference is then taken inside each resample.
+statistic both sets of columns (`paired_difference`): the difference is then taken inside each resample. With *strata*
+(topics, conditions) every resample keeps as many clusters of each stratum as there are.
 
 Intervals are percentile intervals by default: always defined where the statistic is, invariant under monotone maps, and
 for the near-linear statistics used here within Monte Carlo error of BCa. BCa corrects bias and skewness to second order
@@ -113,6 +114,7 @@ def bootstrap_totals(
     *,
     resampling: Resampling,
     clusters: ArrayLike | None = None,
+    strata: ArrayLike | None = None,
     n_dropped: int = 0,
 ) -> Estimate:
     """Bootstrap a statistic of column sums.
@@ -122,15 +124,16 @@ def bootstrap_totals(
         statistic: totals [..., k] → value [...]; called on many resamples at once.
         resampling: seed, number of resamples, confidence, method.
         clusters: [n] any labels; items that share one are resampled together. None: every item is its own cluster.
+        strata: [n] any labels; clusters are resampled within theirs. None: all are one stratum.
         n_dropped: items that could not be used, carried into the estimate.
     """
     table = np.asarray(columns, dtype=np.float64)
     if table.ndim != 2:
         raise AssayError(f"columns must be [n, k], found shape {table.shape}")
-    codes, n_clusters = _cluster_codes(clusters, len(table))
-    sums = np.zeros((n_clusters, table.shape[1]))
+    codes, sizes = _cluster_codes(clusters, strata, len(table))
+    sums = np.zeros((sum(sizes), table.shape[1]))
     np.add.at(sums, codes, table)
-    interval = _bootstrap_counts(lambda counts: statistic(counts @ sums), n_clusters, resampling)
+    interval = _bootstrap_counts(lambda counts: statistic(counts @ sums), sizes, resampling)
     return Estimate(*interval, n=len(table), n_dropped=n_dropped)
 
 
@@ -140,14 +143,15 @@ def bootstrap_weights(
     *,
     resampling: Resampling,
     clusters: ArrayLike | None = None,
+    strata: ArrayLike | None = None,
     n_dropped: int = 0,
 ) -> Estimate:
     """Bootstrap a statistic of `n` items that takes weights [b, n] and returns [b].
 
     A resample is how often each item was drawn; items that share a cluster are drawn together.
     """
-    codes, n_clusters = _cluster_codes(clusters, n)
-    interval = _bootstrap_counts(lambda counts: statistic(counts[:, codes]), n_clusters, resampling, width=n)
+    codes, sizes = _cluster_codes(clusters, strata, n)
+    interval = _bootstrap_counts(lambda counts: statistic(counts[:, codes]), sizes, resampling, width=n)
     return Estimate(*interval, n=n, n_dropped=n_dropped)
 
 
@@ -173,6 +177,7 @@ def paired_difference(
     *,
     resampling: Resampling,
     clusters: ArrayLike | None = None,
+    strata: ArrayLike | None = None,
     n_dropped: int = 0,
 ) -> Estimate:
     """statistic(first) − statistic(second) of the same items [n, k] each, both computed on every resample."""
@@ -187,42 +192,58 @@ def paired_difference(
         lambda t: statistic(t[..., :width]) - statistic(t[..., width:]),
         resampling=resampling,
         clusters=clusters,
+        strata=strata,
         n_dropped=n_dropped,
     )
 
 
-def _cluster_codes(clusters: ArrayLike | None, n: int) -> tuple[NDArray[np.int64], int]:
-    if clusters is None:
-        return np.arange(n), n
-    labels = np.asarray(clusters)
+def _cluster_codes(
+    clusters: ArrayLike | None, strata: ArrayLike | None, n: int
+) -> tuple[NDArray[np.int64], list[int]]:
+    """The cluster number of each item, numbered stratum by stratum, and how many clusters each stratum has."""
+    labels = np.arange(n) if clusters is None else np.asarray(clusters)
     if labels.shape != (n,):
         raise AssayError(f"expected one cluster label for each of {n} items, found shape {labels.shape}")
-    names, codes = np.unique(labels, return_inverse=True)
-    return codes.astype(np.int64), len(names)
+    _, first, codes = np.unique(labels, return_index=True, return_inverse=True)
+    if strata is None:
+        return codes.astype(np.int64), [len(first)]
+    stratum = np.unique(np.asarray(strata), return_inverse=True)[1]
+    if stratum.shape != (n,) or (stratum != stratum[first][codes]).any():
+        raise AssayError(f"expected one stratum for each of {n} items, the same for all items of a cluster")
+    order = np.argsort(stratum[first], kind="stable")
+    number = np.empty_like(order)
+    number[order] = np.arange(len(order))
+    return number[codes].astype(np.int64), np.bincount(stratum[first]).tolist()
 
 
 def _bootstrap_counts(
-    statistic: Callable[[Floats], Floats], n_clusters: int, resampling: Resampling, width: int = 0
+    statistic: Callable[[Floats], Floats], sizes: list[int], resampling: Resampling, width: int = 0
 ) -> tuple[float, float, float]:
-    """(value, lower, upper) of a statistic of cluster counts [b, n_clusters] → [b], by scipy.stats.bootstrap."""
-    if n_clusters < 2:
+    """(value, lower, upper) of a statistic of cluster counts [b, clusters] → [b], by scipy.stats.bootstrap.
+
+    `sizes` says how many clusters each stratum has; they are numbered stratum by stratum.
+    """
+    n_clusters, starts = sum(sizes), np.cumsum([0, *sizes[:-1]])
+    if min(sizes) < 2:
         raise AssayError(
-            f"an interval needs at least two clusters, found {n_clusters}; give more documents or items"
+            f"an interval needs at least two clusters, found {min(sizes)}; give more documents or items"
         )
 
-    def of_indices(indices: NDArray[np.int64], axis: int = -1) -> Floats:
-        assert axis in (-1, indices.ndim - 1)
+    def of_indices(*drawn: NDArray[np.int64], axis: int = -1) -> Floats:
+        assert axis in (-1, drawn[0].ndim - 1)
+        indices = np.concatenate([part + start for part, start in zip(drawn, starts, strict=True)], axis=-1)
         rows = indices.reshape(-1, indices.shape[-1])
         flat = (rows + n_clusters * np.arange(len(rows))[:, None]).ravel()
         counts = np.bincount(flat, minlength=len(rows) * n_clusters).reshape(len(rows), n_clusters)
         with np.errstate(invalid="ignore", divide="ignore"):
             return statistic(counts.astype(np.float64)).reshape(indices.shape[:-1])
 
-    value = float(of_indices(np.arange(n_clusters)))
+    items = tuple(np.arange(size) for size in sizes)
+    value = float(of_indices(*items))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # it becomes the error below
         result: Any = stats.bootstrap(
-            (np.arange(n_clusters),),
+            items,
             of_indices,
             n_resamples=resampling.resamples,
             batch=max(1, _BATCH_CELLS // max(n_clusters, width)),

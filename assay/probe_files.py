@@ -14,7 +14,7 @@ from safetensors.numpy import save
 from assay.architecture import SITES, Site
 from assay.errors import AssayError
 from assay.files import atomic_path
-from assay.probes import Probe
+from assay.probes import Probe, UtilityProbe
 
 _KEY = "assay.probes"
 
@@ -30,6 +30,7 @@ class ProbeInfo:
         concept: what the positive class is, in words.
         training: SHA-256 over the rows that trained the probes.
         best_layer: the layer chosen on validation data; what `load_probe` returns when no layer is asked for.
+        position: which tokens were read (vocabulary of the activation store); "" where the rows are labelled one by one.
     """
 
     pin: str
@@ -38,10 +39,16 @@ class ProbeInfo:
     concept: str
     training: str
     best_layer: int
+    position: str = ""
 
 
-def save_probes(path: Path, probes: Mapping[int, Probe], info: ProbeInfo) -> None:
-    """Write one probe per layer, whole or not at all; equal probes give equal bytes."""
+def save_probes(
+    path: Path, probes: Mapping[int, Probe] | Mapping[int, UtilityProbe], info: ProbeInfo
+) -> None:
+    """Write one probe per layer, whole or not at all; equal probes give equal bytes.
+
+    Utility probes keep their penalties (ridge's α) in the metadata, which is how a reader tells them from classifiers.
+    """
     if info.best_layer not in probes:
         raise AssayError(
             f"layer {info.best_layer} is the best layer, but the probes are of layers {sorted(probes)}"
@@ -51,12 +58,18 @@ def save_probes(path: Path, probes: Mapping[int, Probe], info: ProbeInfo) -> Non
         tensors[f"layer.{layer}.bias_scale_converged"] = np.array(
             [probe.bias, probe.scale, float(probe.converged)]
         )
-    metadata = {_KEY: json.dumps({**dataclasses.asdict(info), "layers": sorted(probes)}, sort_keys=True)}
+    described = {name: value for name, value in dataclasses.asdict(info).items() if value != ""}
+    penalties = {
+        str(layer): probe.penalty for layer, probe in probes.items() if isinstance(probe, UtilityProbe)
+    }
+    if penalties:
+        described["penalties"] = penalties
+    metadata = {_KEY: json.dumps({**described, "layers": sorted(probes)}, sort_keys=True)}
     with atomic_path(path) as temporary:
         temporary.write_bytes(save(tensors, metadata))
 
 
-def load_probes(path: Path) -> tuple[dict[int, Probe], ProbeInfo]:
+def load_probes(path: Path) -> tuple[dict[int, Probe] | dict[int, UtilityProbe], ProbeInfo]:
     """All probes of a file by layer, and where they come from. Raises AssayError when it is not a probe file."""
     try:
         with safe_open(path, framework="np") as file:
@@ -66,22 +79,29 @@ def load_probes(path: Path) -> tuple[dict[int, Probe], ProbeInfo]:
                     f"{path} is a safetensors file but holds no probes; give a file that a probe stage wrote"
                 )
             fields = json.loads(metadata)
-            probes = {layer: _read(file, layer) for layer in fields.pop("layers")}
-            return probes, ProbeInfo(**fields)
+            layers, penalties = fields.pop("layers"), fields.pop("penalties", None)
+            info = ProbeInfo(**fields)
+            if penalties is None:
+                return {layer: Probe(**_read(file, layer)) for layer in layers}, info
+            utility = {
+                layer: UtilityProbe(**_read(file, layer), penalty=penalties[str(layer)]) for layer in layers
+            }
+            return utility, info
     except FileNotFoundError as error:
         raise AssayError(
             f"{path} does not exist; run the probe stage that makes it, or check the path"
         ) from error
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
         raise AssayError(
             f"{path} is not a readable probe file: {error}; run the probe stage again"
         ) from error
 
 
-def load_probe(path: Path, layer: int | None = None) -> Probe:
+def load_probe(path: Path, layer: int | None = None) -> Probe | UtilityProbe:
     """The probe of one layer, by default the layer chosen on validation data.
 
-    It reads raw activations: `load_probe(path).decision_function(X)`, `.predict(X)`, `.predict_proba(X)`.
+    It reads raw activations: `load_probe(path).decision_function(X)` and `.predict(X)`, which is a class or a utility; a
+    classifier has `.predict_proba(X)` as well.
     """
     probes, info = load_probes(path)
     chosen = info.best_layer if layer is None else layer
@@ -98,7 +118,10 @@ def load_matching_probes(paths: Mapping[str, Path], pin: str) -> tuple[dict[str,
     found: dict[str, dict[int, Probe]] = {}
     sites: set[str] = set()
     for name, path in paths.items():
-        found[name], info = load_probes(path)
+        probes, info = load_probes(path)
+        found[name] = {layer: probe for layer, probe in probes.items() if isinstance(probe, Probe)}
+        if not found[name]:
+            raise AssayError(f"{path} holds utility probes, not classifiers; give a file of the token study")
         sites.add(info.site)
         if info.pin != pin:
             raise AssayError(
@@ -114,7 +137,8 @@ def load_matching_probes(paths: Mapping[str, Path], pin: str) -> tuple[dict[str,
     return found, site
 
 
-def _read(file: Any, layer: int) -> Probe:
+def _read(file: Any, layer: int) -> dict[str, Any]:
+    """The fields that all probes have."""
     bias, scale, converged = file.get_tensor(f"layer.{layer}.bias_scale_converged")
     weight = np.asarray(file.get_tensor(f"layer.{layer}.weight"), dtype=np.float64)
-    return Probe(weight, float(bias), float(scale), bool(converged))
+    return {"weight": weight, "bias": float(bias), "scale": float(scale), "converged": bool(converged)}

@@ -15,12 +15,12 @@ from assay.logistic import Floats, solve_logistic
 
 
 @dataclass(frozen=True)
-class Probe:
-    """A fitted binary classifier on raw activations, with scikit-learn's reading interface.
+class LinearProbe:
+    """A linear reading of raw activations.
 
     Attributes:
-        weight: [d] float64, in units of log-odds per unit of raw activation.
-        bias: log-odds of a zero activation.
+        weight: [d] float64, per unit of raw activation.
+        bias: the reading of a zero activation.
         scale: standard deviation of `decision_function` over the training rows.
         converged: whether the solver reached its tolerance.
     """
@@ -29,6 +29,46 @@ class Probe:
     bias: float
     scale: float
     converged: bool = True
+
+    def decision_function(self, X: ArrayLike) -> Floats:
+        """The reading of activations [n, d] → [n]: log-odds of a classifier's positive class, or a utility."""
+        activations = np.asarray(X, dtype=np.float64)
+        if activations.ndim != 2 or activations.shape[1] != len(self.weight):
+            raise AssayError(
+                f"this probe reads activations [n, {len(self.weight)}], found shape {activations.shape}"
+            )
+        readings: Floats = activations @ self.weight + self.bias
+        return readings
+
+
+@dataclass(frozen=True)
+class UtilityProbe(LinearProbe):
+    """Reads a number, such as a utility, with scikit-learn's interface of a regressor.
+
+    Attributes:
+        penalty: the L2 penalty that it was fitted with (ridge's α), on standardised features.
+    """
+
+    penalty: float = 0.0
+
+    @property
+    def coef_(self) -> Floats:
+        """[d], scikit-learn's name and shape."""
+        return self.weight
+
+    @property
+    def intercept_(self) -> float:
+        """scikit-learn's name."""
+        return self.bias
+
+    def predict(self, X: ArrayLike) -> Floats:
+        """The utility of each row."""
+        return self.decision_function(X)
+
+
+@dataclass(frozen=True)
+class Probe(LinearProbe):
+    """A fitted binary classifier on raw activations, with scikit-learn's reading interface; units are log-odds."""
 
     @property
     def coef_(self) -> Floats:
@@ -44,16 +84,6 @@ class Probe:
     def classes_(self) -> NDArray[np.int64]:
         """[0, 1]."""
         return np.array([0, 1])
-
-    def decision_function(self, X: ArrayLike) -> Floats:
-        """Log-odds of the positive class for activations [n, d] → [n]."""
-        activations = np.asarray(X, dtype=np.float64)
-        if activations.ndim != 2 or activations.shape[1] != len(self.weight):
-            raise AssayError(
-                f"this probe reads activations [n, {len(self.weight)}], found shape {activations.shape}"
-            )
-        logits: Floats = activations @ self.weight + self.bias
-        return logits
 
     def predict_proba(self, X: ArrayLike) -> Floats:
         """[n, 2]: probability of the negative and of the positive class."""
@@ -93,7 +123,7 @@ def fit_probes(
     """
     activations, classes, weights = _checked(X, labels, sample_weight)
     weights = weights[:, None] * _class_weights(classes, positive_weight_cap)
-    mean, deviation = _moments(activations)
+    mean, deviation = standardisation(activations)
     standardised = (activations - mean) / deviation
     solution = solve_logistic(
         standardised,
@@ -158,7 +188,7 @@ def _class_weights(classes: NDArray[np.bool_], cap: float) -> Floats:
     return np.where(classes, weight, 1.0)
 
 
-def _moments(X: Floats) -> tuple[Floats, Floats]:
+def standardisation(X: Floats) -> tuple[Floats, Floats]:
     """Mean [d] and standard deviation [d]; 1 for a feature that is constant within rounding.
 
     The bound on rounding is scikit-learn's `_is_constant_feature`.

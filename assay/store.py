@@ -170,6 +170,18 @@ class ActivationStore:
             return slice(record, record + 1)
         return slice(int(self.offsets[record]), int(self.offsets[record + 1]))
 
+    def rows_of_ids(self, ids: Sequence[str]) -> np.ndarray:
+        """Row numbers [len(ids)] of records that have one row each. Raises AssayError that names a missing id."""
+        if self.offsets is not None:
+            raise AssayError(f"{self.path} has several rows per record; extract it with a pooling")
+        row = {name: number for number, name in enumerate(self.ids)}
+        missing = [name for name in ids if name not in row]
+        if missing:
+            raise AssayError(
+                f"{self.path} lacks {len(missing)} of {len(ids)} ids (first: {missing[0]!r}); extract it for all of them"
+            )
+        return np.array([row[name] for name in ids], dtype=np.int64)
+
     def _dataset(self, layer: int) -> h5py.Dataset:
         if layer not in self.layers:
             raise AssayError(

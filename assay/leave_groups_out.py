@@ -1,0 +1,90 @@
+"""Ridge on all groups but k, read out on those k, for every choice of k groups.
+
+The penalty of a fold is chosen inside its training groups: each of them is left out in turn as well, and the penalty with
+the highest mean Pearson r on the left-out ones is taken. Leaving out outer groups H and inner group g trains on the same
+rows as any other split of H ∪ {g}, so every set of k + 1 groups is solved once and serves k + 1 folds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from assay.correlations import point_pearson
+from assay.errors import AssayError
+from assay.logistic import Floats
+from assay.ridge import GroupedRidge
+
+Groups = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One set of held-out groups.
+
+    Attributes:
+        held_out: the group numbers, ascending.
+        rows: [m] row numbers of the held-out groups, ascending.
+        alphas: [k] the penalty chosen for each target.
+        scores: [m, k] predictions for the held-out rows.
+        n_train: rows that trained it.
+    """
+
+    held_out: Groups
+    rows: NDArray[np.intp]
+    alphas: Floats
+    scores: Floats
+    n_train: int
+
+
+def foldable_groups(groups: ArrayLike, minimum: int) -> list[int]:
+    """Groups with at least `minimum` rows; r on fewer is noise, so smaller ones always stay in training."""
+    codes = np.asarray(groups)
+    return [int(group) for group in np.unique(codes) if (codes == group).sum() >= minimum]
+
+
+def leave_groups_out(
+    ridge: GroupedRidge, *, alphas: ArrayLike, size: int = 1, minimum: int = 10
+) -> list[Fold]:
+    """All folds of `size` held-out groups of the rows of `ridge`, in ascending order of the group numbers.
+
+    Args:
+        ridge: features, targets [n, k] and groups.
+        alphas: penalties to choose from.
+        size: groups held out together.
+        minimum: groups with fewer rows are never held out.
+
+    Raises AssayError when fewer than `size` + 2 groups can be held out: nothing would be left to choose α on.
+    """
+    grid = np.asarray(alphas, dtype=np.float64)
+    candidates = foldable_groups(ridge.groups, minimum)
+    if size < 1 or len(candidates) < size + 2:
+        raise AssayError(
+            f"leaving {size} groups out needs at least {size + 2} groups of {minimum} or more items, found "
+            f"{len(candidates)}; give more items, larger groups or a smaller hold-out"
+        )
+    inner = _inner_correlations(ridge, grid, candidates, size)
+    return [_fold(ridge, grid, held, inner[held]) for held in combinations(candidates, size)]
+
+
+def _inner_correlations(
+    ridge: GroupedRidge, alphas: Floats, candidates: Sequence[int], size: int
+) -> dict[Groups, Floats]:
+    """For every outer fold the mean r over inner left-out groups, [a, k]."""
+    found: dict[Groups, list[Floats]] = {held: [] for held in combinations(candidates, size)}
+    for left_out in combinations(candidates, size + 1):
+        path = ridge.fit(alphas, left_out)
+        for group in left_out:
+            rows = ridge.groups == group
+            r = point_pearson(path.predict(ridge.X[rows]).transpose(0, 2, 1), ridge.Y[rows].T)
+            found[tuple(g for g in left_out if g != group)].append(np.nan_to_num(r))
+    return {held: np.mean(values, axis=0) for held, values in found.items()}
+
+
+def _fold(ridge: GroupedRidge, alphas: Floats, held: Groups, inner: Floats) -> Fold:
+    rows = np.flatnonzero(np.isin(ridge.groups, held))
+    best = inner.argmax(axis=0)
+    scores = ridge.fit(alphas, held).predict(ridge.X[rows])[best, :, np.arange(inner.shape[1])].T
+    return Fold(held, rows, alphas[best], scores, len(ridge.X) - len(rows))

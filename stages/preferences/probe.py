@@ -1,0 +1,166 @@
+"""Read utilities from the activations of several feature sets: held-out tasks, held-out topics, choices, controls."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stages.cli import run
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from assay.preferences.probe_study import FeatureSet, ReadLayer
+    from assay.preferences.readout import Design
+    from assay.store import ActivationStore
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def probe(
+    features: Annotated[
+        list[str], typer.Option(help="NAME=STORE, one row per task; repeat, the strongest claim first")
+    ],
+    train_utilities: Annotated[Path, typer.Option(help="CSV: task_id, mu")],
+    eval_utilities: Annotated[Path, typer.Option(help="CSV of other tasks: task_id, mu")],
+    topics: Annotated[Path, typer.Option(help="JSON or CSV: the topic of every task")],
+    alphas: Annotated[
+        str, typer.Option(help="ridge penalties: FIRST,LAST,COUNT as powers of ten, such as -1,5,10")
+    ],
+    bt_penalties: Annotated[str, typer.Option(help="Bradley–Terry penalties, in the same form")],
+    hold_out: Annotated[int, typer.Option(help="topics held out together")],
+    minimum_topic: Annotated[int, typer.Option(help="topics with fewer training tasks are never held out")],
+    shuffles: Annotated[int, typer.Option(help="shuffled-utility and Gaussian-feature controls")],
+    resamples: Annotated[int, typer.Option(help="bootstrap resamples of tasks")],
+    seed: Annotated[int, typer.Option(help="of the split, the controls and the bootstrap")],
+    out: Annotated[Path, typer.Option(help="folder for NAME.safetensors, NAME_demeaned…, NAME_bt…")],
+    table: Annotated[Path, typer.Option(help="CSV with one row per feature set and layer")],
+    topic_table: Annotated[Path, typer.Option(help="CSV with one row per feature set and held-out topics")],
+    metrics: Annotated[Path, typer.Option(help="numbers of the layer chosen on the sweep half")],
+    train_choices: Annotated[
+        Path | None,
+        typer.Option(help="Parquet or JSONL: task_a, task_b, choice; for Bradley–Terry and topics"),
+    ] = None,
+    eval_choices: Annotated[Path | None, typer.Option(help="the same between evaluation tasks")] = None,
+    layer: Annotated[
+        str | None,
+        typer.Option(help="also report this layer where a store holds it: int, negative or fraction"),
+    ] = None,
+) -> None:
+    """Write probes, the tables of layers and topics, and the metrics of the best layers with their differences."""
+    from assay.files import write_json, write_text
+    from assay.preferences import probe_study
+    from assay.preferences.probe_inputs import keep_tasks, read_choices
+    from assay.preferences.readout import Design, Settings
+    from assay.preferences.task_files import read_utilities
+    from assay.preferences.topics import read_topics
+    from assay.store import open_store
+    from stages.steps import steps
+
+    paths = _named(features)
+    taxonomy = read_topics(topics)
+    chosen = [path and read_choices(path) for path in (train_choices, eval_choices)]
+    utilities = read_utilities(train_utilities), read_utilities(eval_utilities)
+    settings = Settings(_grid(alphas), hold_out, minimum_topic, shuffles, seed, resamples)
+    with ExitStack() as open_files:
+        stores = {name: open_files.enter_context(open_store(path)) for name, path in paths.items()}
+        held = [set(store.ids) for store in stores.values()]
+        train, evaluation = (
+            keep_tasks(mu, taxonomy, held, choices) for mu, choices in zip(utilities, chosen, strict=True)
+        )
+        design = Design.of(train.tasks, evaluation.tasks, settings)
+        with steps("layers", sum(len(store.layers) for store in stores.values())) as advance:
+            sets = [
+                probe_study.study_features(
+                    name, _reader(store, design), store.layers, design,
+                    penalties=_grid(bt_penalties), advance=advance,
+                )
+                for name, store in stores.items()
+            ]  # fmt: skip
+        for found in sets:
+            _save(out, found, stores[found.name], design)
+        reported = None if layer is None else _layer(layer, stores)
+    counts = {f"train_{name}": count for name, count in train.counts.items()}
+    counts |= {f"eval_{name}": count for name, count in evaluation.counts.items()}
+    numbers = probe_study.summary(sets, design, reported)
+    write_text(table, probe_study.layer_table(sets).to_csv(index=False))
+    write_text(topic_table, probe_study.topic_table(sets, design, taxonomy.names).to_csv(index=False))
+    write_json(metrics, {**counts, **taxonomy.metrics(), **numbers})
+
+
+def _named(features: list[str]) -> dict[str, Path]:
+    from assay.errors import AssayError
+
+    paths: dict[str, Path] = {}
+    for given in features:
+        name, separator, path = given.partition("=")
+        if not separator or not name.isidentifier() or name in paths:
+            raise AssayError(
+                f"--features {given!r} must be NAME=STORE with a new name made of letters and digits"
+            )
+        paths[name] = Path(path)
+    return paths
+
+
+def _grid(described: str) -> list[float]:
+    """FIRST,LAST,COUNT → powers of ten."""
+    import numpy as np
+
+    from assay.errors import AssayError
+
+    try:
+        first, last, count = described.split(",")
+        grid: list[float] = np.logspace(float(first), float(last), int(count)).tolist()
+    except ValueError as error:
+        raise AssayError(f"penalties {described!r} must be FIRST,LAST,COUNT, such as -1,5,10") from error
+    if not grid:
+        raise AssayError(f"penalties {described!r} name no penalty; COUNT must be at least 1")
+    return grid
+
+
+def _reader(store: "ActivationStore", design: "Design") -> "ReadLayer":
+    train, evaluation = store.rows_of_ids(design.train.ids), store.rows_of_ids(design.evaluation.ids)
+
+    def read(layer: int) -> "tuple[np.ndarray, np.ndarray]":
+        return store.read(layer, train), store.read(layer, evaluation)
+
+    return read
+
+
+def _layer(described: str, stores: "dict[str, ActivationStore]") -> int:
+    from assay.layers import resolve_layer
+
+    return resolve_layer(described, max(max(store.layers) for store in stores.values()) + 1)
+
+
+def _save(out: Path, found: "FeatureSet", store: "ActivationStore", design: "Design") -> None:
+    import hashlib
+
+    from assay.preferences.readout import DEMEANED, RAW
+    from assay.probe_files import ProbeInfo, save_probes
+
+    training = hashlib.sha256("\n".join(sorted(design.train.ids)).encode()).hexdigest()
+    kinds = {
+        "": ("standardised ridge", "utility", found.probes(RAW)),
+        "_demeaned": ("standardised ridge", "utility minus its topic's mean", found.probes(DEMEANED)),
+    }
+    if found.choice_probe is not None:
+        by_layer = {found.best_layer: found.choice_probe}
+        kinds["_bt"] = ("Bradley–Terry on standardised activations", "utility, from choices", by_layer)
+    for suffix, (method, concept, probes) in kinds.items():
+        info = ProbeInfo(
+            pin=store.header.pin_fingerprint,
+            site=store.header.site,
+            method=method,
+            concept=concept,
+            training=training,
+            best_layer=found.best_layer,
+            position=store.header.position,
+        )
+        save_probes(out / f"{found.name}{suffix}.safetensors", probes, info)
+
+
+if __name__ == "__main__":
+    run(app)
