@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from assay.errors import AssayError
 from assay.preferences.choice import Parsed, Rule
 from assay.preferences.comparisons import Choice
 
@@ -36,6 +37,14 @@ def make_answer(id: str, text: str, parsed: Parsed) -> Answer:
     """An answer from what was parsed; a text without a choice is the failure `unclear`, never a choice."""
     failure = "unclear" if parsed.choice is None else None
     return Answer(id, parsed.choice, parsed.rule, failure, text)
+
+
+def check_sampling(max_new_tokens: int, temperature: float) -> None:
+    """Raises AssayError for a limit below one token and a temperature that is not a number from 0."""
+    if max_new_tokens < 1:
+        raise AssayError(f"max_new_tokens must be at least 1, found {max_new_tokens}")
+    if not 0 <= temperature < float("inf"):
+        raise AssayError(f"the temperature must be a number from 0, found {temperature}")
 
 
 class Backend(Protocol):

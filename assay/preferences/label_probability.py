@@ -15,7 +15,8 @@ import torch
 
 from assay.batching import Halver, pad, plan_batches
 from assay.draws import item_draws, softmax
-from assay.generation import check_finite, check_room, context_length, generate, stop_ids
+from assay.errors import AssayError
+from assay.generation import generate, stop_ids
 from assay.preferences.asking import Answer, Question, make_answer
 from assay.preferences.choice import bare_label, parse_answer
 from assay.preferences.label_tree import Floats, LabelTree, Prefix
@@ -81,7 +82,7 @@ class LabelProbabilityBackend:
         names = [question.id for question in questions]
         records = [question_record(self.local.template, question) for question in questions]
         ids = [encode(self.local.loaded.tokenizer, record).ids for record in records]
-        check_room(names, ids, self.local.max_new_tokens, context_length(self.local.loaded.model))
+        self._check_room(names, ids)
         branches = self.tree.branches
         deepest = max(map(len, branches))
         lengths = [len(branches) * (len(prompt) + deepest) for prompt in ids]
@@ -111,8 +112,21 @@ class LabelProbabilityBackend:
                 logits_to_keep=keep,
             ).logits
         rows = logits.float().cpu().numpy().reshape(len(prompts), len(branches), keep, -1)
-        check_finite(rows.reshape(len(prompts), -1), names)
+        wrong = ~np.isfinite(rows).all(axis=(1, 2, 3))
+        if wrong.any():
+            raise AssayError(
+                f"question {names[int(wrong.argmax())]}: the logits are NaN or infinite; load the model in bfloat16 or float32"
+            )
         return [self._reading(row) for row in rows]
+
+    def _check_room(self, names: Sequence[str], ids: Sequence[np.ndarray]) -> None:
+        limit = self.local.loaded.architecture.sizes.context_length
+        for name, prompt in zip(names, ids, strict=True):
+            if len(prompt) + self.local.max_new_tokens > limit:
+                raise AssayError(
+                    f"question {name} has {len(prompt)} tokens, which leaves no room for {self.local.max_new_tokens} more in "
+                    f"the model's {limit}; leave the longer task out or cut it shorter"
+                )
 
     def _reading(self, row: np.ndarray) -> Reading:
         """From the logits [branches, keep, vocab] of one question."""
@@ -153,7 +167,7 @@ class LabelProbabilityBackend:
         firsts = {name: record.response_ids or () for name, record in records.items()}
         open_ended = {f"{name} otherwise": name for name, first in firsts.items() if first[-1] not in stops}
         rest = {
-            open_ended[generation.id]: generation.token_ids
+            open_ended[generation.id]: generation.ids
             for generation in generate(
                 loaded.model,
                 loaded.tokenizer,
@@ -162,6 +176,7 @@ class LabelProbabilityBackend:
                 temperature=self.local.temperature,
                 seed=self.local.seed,
                 token_budget=self.local.token_budget,
+                continue_responses=True,
             )
         }
         answers = []

@@ -8,9 +8,9 @@ import torch
 import transformers
 
 from assay.batching import plan_batches
-from assay.generation import check_sampling, generate
+from assay.generation import generate
 from assay.loading import LoadedModel
-from assay.preferences.asking import Answer, Question, make_answer
+from assay.preferences.asking import Answer, Question, check_sampling, make_answer
 from assay.preferences.choice import parse_answer
 from assay.preferences.prompt import Template, make_messages
 from assay.records import PromptRecord

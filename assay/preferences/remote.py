@@ -7,8 +7,7 @@ from typing import Any
 
 from assay.chat_api import ChatApi, ChatError
 from assay.draws import item_seed
-from assay.generation import check_sampling
-from assay.preferences.asking import Answer, Backend, Question, make_answer
+from assay.preferences.asking import Answer, Backend, Question, check_sampling, make_answer
 from assay.preferences.choice import Parsed, parse_answer
 from assay.preferences.judge import ChoiceJudge
 from assay.preferences.prompt import Template, make_messages

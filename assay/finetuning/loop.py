@@ -1,0 +1,245 @@
+"""The training loop: several runs through the same batches, on cached prefixes, with validation on the way."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+
+from assay.architecture import Architecture
+from assay.batching import Halver, plan_batches
+from assay.errors import AssayError
+from assay.finetuning.examples import Example
+from assay.finetuning.prefixes import Past, Prefixes, on_device, tail_tokens
+from assay.finetuning.suffix import Suffix, Tokens
+from assay.finetuning.trainee import Run, Trainee
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train.
+
+    Attributes:
+        epochs: passes over the examples; 0 leaves the initial values.
+        batch: examples in an optimiser step.
+        warmup: steps over which the learning rate rises linearly.
+        decay: whether it then falls linearly to 0.
+        order_seed: of the order of examples, which all runs share.
+        validate_every: steps between validations, 0 for once after each epoch; there is always one before and after.
+        token_budget: most padded tokens of a forward pass.
+        cache_bytes: memory for prefixes; those that do not fit are computed again in each step.
+    """
+
+    epochs: int
+    batch: int
+    warmup: int = 0
+    decay: bool = False
+    order_seed: int = 0
+    validate_every: int = 0
+    token_budget: int = 4096
+    cache_bytes: int = 2**31
+
+    def __post_init__(self) -> None:
+        if self.epochs < 0 or self.batch < 1 or self.warmup < 0 or self.validate_every < 0:
+            raise AssayError("training needs epochs ≥ 0, batch ≥ 1, warmup ≥ 0 and validate_every ≥ 0")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a run's curve: after `step` optimiser steps on "validation", else of step `step` before its update.
+
+    `loss` is the mean cross-entropy in nats over response tokens, `accuracy` the share of examples of which every
+    response token was the likeliest one.
+    """
+
+    run: int
+    step: int
+    epoch: int
+    split: Literal["train", "validation"]
+    loss: float
+    accuracy: float
+
+
+def train(
+    architecture: Architecture,
+    trainee: Trainee,
+    runs: Sequence[Run],
+    examples: Sequence[Example],
+    validation: Sequence[Example],
+    settings: Settings,
+    *,
+    on_step: Callable[[int, int], None] | None = None,
+) -> Iterator[Point]:
+    """Train in place and yield the curves as they grow; deterministic by the seeds.
+
+    `on_step(step, n_steps)` is called after every optimiser step (and once with step 0): report progress or save an
+    early checkpoint there. Raises AssayError when a loss is NaN or infinite.
+    """
+    if not examples:
+        raise AssayError("there is no example to learn; give at least one")
+    suffix = Suffix(architecture, trainee.start)
+    learner = _Learner(suffix, trainee, runs, examples, settings)
+    judge = _Learner(suffix, trainee, runs, validation, settings) if validation else None
+    n_steps = settings.epochs * -(-len(examples) // settings.batch)
+    optimizers = [
+        torch.optim.AdamW(trainee.parameters(r), lr=run.lr, weight_decay=0.0) for r, run in enumerate(runs)
+    ]
+    schedules = [torch.optim.lr_scheduler.LambdaLR(o, _rate(settings, n_steps)) for o in optimizers]
+    step = 0
+    yield from _validate(judge, step, 0)
+    if on_step is not None:
+        on_step(0, n_steps)
+    for epoch in range(settings.epochs):
+        order = np.random.default_rng([settings.order_seed, epoch]).permutation(len(examples))
+        for first in range(0, len(order), settings.batch):
+            step += 1
+            for run, (loss, accuracy) in enumerate(
+                learner.step(order[first : first + settings.batch].tolist())
+            ):
+                if not np.isfinite(loss):
+                    raise AssayError(
+                        f"the loss of seed {runs[run].seed} is not finite at step {step}; lower its learning rate {runs[run].lr}"
+                    )
+                yield Point(run, step, epoch, "train", loss, accuracy)
+            for optimizer, schedule in zip(optimizers, schedules, strict=True):
+                optimizer.step()
+                schedule.step()
+            if step < n_steps and settings.validate_every and step % settings.validate_every == 0:
+                yield from _validate(judge, step, epoch)
+            if on_step is not None:
+                on_step(step, n_steps)
+        if step == n_steps or not settings.validate_every:
+            yield from _validate(judge, step, epoch)
+
+
+def _rate(settings: Settings, n_steps: int) -> Callable[[int], float]:
+    def rate(step: int) -> float:
+        if step < settings.warmup:
+            return (step + 1) / settings.warmup
+        if not settings.decay:
+            return 1.0
+        return (n_steps - step) / max(1, n_steps - settings.warmup)
+
+    return rate
+
+
+def _validate(judge: "_Learner | None", step: int, epoch: int) -> Iterator[Point]:
+    if judge is not None:
+        for run, (loss, accuracy) in enumerate(judge.judge()):
+            yield Point(run, step, epoch, "validation", loss, accuracy)
+
+
+@dataclass(frozen=True)
+class _Totals:
+    """Of a part of a step, by run [n_runs]: summed loss, and how many examples were answered right."""
+
+    loss: torch.Tensor
+    right: torch.Tensor
+    gradients: tuple[torch.Tensor, ...] = ()
+
+
+class _Learner:
+    """Losses and gradients of a set of examples under all runs."""
+
+    def __init__(
+        self,
+        suffix: Suffix,
+        trainee: Trainee,
+        runs: Sequence[Run],
+        examples: Sequence[Example],
+        settings: Settings,
+    ):
+        self.suffix = suffix
+        self.trainee = trainee
+        self.n_runs = len(runs)
+        self.examples = examples
+        self.parameters = [p for run in range(len(runs)) for p in trainee.parameters(run)]
+        self.token_budget = settings.token_budget
+        self.prefixes = Prefixes(
+            suffix,
+            examples,
+            share_tokens=trainee.per_row,
+            token_budget=settings.token_budget,
+            budget_bytes=settings.cache_bytes,
+        )
+        self.prefixes.fill()
+
+    def step(self, indices: Sequence[int]) -> list[tuple[float, float]]:
+        """(mean loss, accuracy) of each run on some examples; the gradients are left in the parameters."""
+        for parameter in self.parameters:
+            parameter.grad = torch.zeros_like(parameter)
+        return self._run(indices, learn=True)
+
+    def judge(self) -> list[tuple[float, float]]:
+        """(mean loss, accuracy) of each run on all examples."""
+        with torch.no_grad():
+            return self._run(range(len(self.examples)), learn=False)
+
+    def _run(self, indices: Sequence[int], *, learn: bool) -> list[tuple[float, float]]:
+        """Each row is an example under a run; each run's loss is the mean over its response tokens."""
+        rows = [(index, run) for index in indices for run in range(self.n_runs)]
+        n_labels = sum(len(self.examples[index].labels) for index in indices)
+        lengths = [self.prefixes.tail_length(index) for index, _ in rows]
+        halver = Halver(lengths, [self.examples[index].id for index, _ in rows])
+        loss = torch.zeros(self.n_runs, dtype=torch.float64)
+        right = torch.zeros(self.n_runs, dtype=torch.float64)
+        for batch in plan_batches(lengths, self.token_budget):
+            for _, totals in halver.run(
+                batch, lambda part: self._part([rows[i] for i in part], n_labels, learn)
+            ):
+                loss += totals.loss
+                right += totals.right
+                for parameter, gradient in zip(self.parameters, totals.gradients, strict=learn):
+                    assert parameter.grad is not None
+                    parameter.grad += gradient
+        return list(zip((loss / n_labels).tolist(), (right / len(indices)).tolist(), strict=True))
+
+    def _part(self, rows: Sequence[tuple[int, int]], n_labels: int, learn: bool) -> _Totals:
+        """One forward (and backward) pass. Gradients are returned, so that a pass that fails leaves none behind."""
+        examples = [self.examples[index] for index, _ in rows]
+        runs = [run for _, run in rows]
+        logits = self.suffix.logits(self._normed([index for index, _ in rows], examples, runs))
+        counts = torch.tensor([len(example.labels) for example in examples])
+        owners = torch.arange(len(rows)).repeat_interleave(counts)
+        labels = torch.from_numpy(np.concatenate([example.labels for example in examples])).to(logits.device)
+        losses = torch.nn.functional.cross_entropy(logits.float(), labels, reduction="none")
+        gradients: tuple[torch.Tensor, ...] = ()
+        if learn:
+            gradients = torch.autograd.grad(losses.sum() / n_labels, self.parameters)
+        wrong = torch.zeros(len(rows)).index_add(0, owners, (logits.argmax(1) != labels).float().cpu())
+        by_run = torch.tensor(runs)
+        empty = torch.zeros(self.n_runs, dtype=torch.float64)
+        return _Totals(
+            loss=empty.index_add(0, by_run[owners], losses.detach().double().cpu()),
+            right=empty.index_add(0, by_run, (wrong == 0).double()),
+            gradients=gradients,
+        )
+
+    def _normed(
+        self, indices: Sequence[int], examples: Sequence[Example], runs: Sequence[int]
+    ) -> torch.Tensor:
+        """Normed hidden states [labels, d_model] at the tokens that predict a label."""
+        unique = sorted(set(indices))
+        place = {index: i for i, index in enumerate(unique)}
+        which = torch.tensor([place[index] for index in indices])
+        found = self.prefixes.get(unique)
+        cuts = [found[place[index]].cut for index in indices]
+        tails = torch.nn.utils.rnn.pad_sequence([prefix.tail for prefix in found], batch_first=True)
+        device = self.suffix.device
+        tokens = tail_tokens(found, [self.examples[index] for index in unique], device)
+        tokens = _take(tokens, which.to(device))
+        keys = Past(found, which.to(found[0].past.device), self.suffix.start) if max(cuts) else None
+        past = None if keys is None else on_device(keys.tokens(), device)
+        hidden = self.trainee.enter(tails[which.to(tails.device)], examples, cuts, runs)
+        with self.suffix.open() as run:
+            normed = run(hidden, tokens, past, keys)
+        rows = np.repeat(np.arange(len(examples)), [len(example.labels) for example in examples])
+        columns = np.concatenate(
+            [np.arange(e.prompt_length - 1, e.n_inputs) - cut for e, cut in zip(examples, cuts, strict=True)]
+        )
+        return normed[torch.from_numpy(rows).to(normed.device), torch.from_numpy(columns).to(normed.device)]
+
+
+def _take(tokens: Tokens, rows: torch.Tensor) -> Tokens:
+    return Tokens(tokens.ids[rows], tokens.positions[rows], tokens.valid[rows])
