@@ -2,20 +2,22 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from assay.errors import AssayError
+from assay.estimates import Resampling, bootstrap_totals
 from assay.files import write_json
 from assay.journal import Journal
 from assay.preferences.asking import Answer, Backend, Question
 from assay.preferences.comparisons import Choice
 from assay.preferences.measure import fingerprint
-from assay.preferences.measurements import write_table
+from assay.preferences.measurement_files import count_answers, write_table
 from assay.preferences.recorder import Progress, Recorder
-from assay.preferences.tasks import Task
 from assay.records import read_rows
 from assay.scratch import scratch_folder
 
@@ -50,13 +52,13 @@ class PairCounts:
         return self.n_a + self.n_b + self.n_refusals
 
 
-def read_pairs(path: Path, tasks: Sequence[Task]) -> list[GivenPair]:
+def read_pairs(path: Path, tasks: Collection[str]) -> list[GivenPair]:
     """Read pairs (JSON Lines: condition_id, task_a, task_b, system_prompt where there is one), in file order.
 
-    Raises AssayError naming file, line and field; also for a task that `tasks` lacks, a pair that repeats under its
+    Raises AssayError naming file, line and field; also for a task that is none of `tasks`, a pair that repeats under its
     condition in either order, and a condition with two system prompts.
     """
-    known = {task.id for task in tasks}
+    known = set(tasks)
     seen: set[tuple[str, frozenset[str]]] = set()
     prompts: dict[str, str | None] = {}
     pairs = []
@@ -111,14 +113,16 @@ class PairAnswers:
 @contextmanager
 def asked_pairs(
     backend: Backend,
-    tasks: Sequence[Task],
+    texts: Mapping[str, str],
     pairs: Sequence[GivenPair],
     *,
     repeats: int,
     scratch: Path,
     progress: Progress | None = None,
 ) -> Iterator[PairAnswers]:
-    """Ask every pair `repeats` times, half of them in each order, and yield the counts; resumable as `measured` is.
+    """Ask every pair of tasks (text by id) `repeats` times, half of them in each order, and yield the counts.
+
+    Resumable as `measured` is.
 
     Raises AssayError for an odd number of repeats, which could not be halved.
     """
@@ -126,9 +130,8 @@ def asked_pairs(
         raise AssayError(
             f"each pair is asked equally often in both orders, so repeats must be even; found {repeats}"
         )
-    text = {task.id: task.text for task in tasks}
     keys = [(pair, repeat) for repeat in range(repeats) for pair in pairs]
-    questions = [_question(pair, repeat, text) for pair, repeat in keys]
+    questions = [_question(pair, repeat, texts) for pair, repeat in keys]
     facts = {"pairs": [[q.id, q.task_a, q.task_b, q.system_prompt] for q in questions]}
     with (
         scratch_folder(scratch, fingerprint(backend, facts)) as folder,
@@ -142,11 +145,11 @@ def asked_pairs(
         yield PairAnswers(counts, answers, dict(backend.retries), recorder.resumed)
 
 
-def _question(pair: GivenPair, repeat: int, text: dict[str, str]) -> Question:
+def _question(pair: GivenPair, repeat: int, texts: Mapping[str, str]) -> Question:
     """Even repeats present task_a first, odd ones task_b."""
     first, second = (pair.task_a, pair.task_b) if repeat % 2 == 0 else (pair.task_b, pair.task_a)
     name = json.dumps([pair.condition_id, pair.task_a, pair.task_b, repeat])
-    return Question(name, text[first], text[second], pair.system_prompt)
+    return Question(name, texts[first], texts[second], pair.system_prompt)
 
 
 def _count(
@@ -173,10 +176,33 @@ def _count(
 _COLUMNS = ("condition_id", "task_a", "task_b", "n_a", "n_b", "n_refusals", "n_total", "n_failed")
 
 
-def write_counts(path: Path, counts: Sequence[PairCounts]) -> None:
-    """Write the rows as {"results": [...]} where the file is called *.json, else as Parquet, in file order."""
+def write_counts(path: Path, counts: Sequence[PairCounts], facts: Mapping[str, str]) -> None:
+    """Write the rows in file order: {**facts, "results": [...]} where the file is called *.json, else Parquet."""
     if path.suffix == ".json":
         rows = [{name: getattr(count, name) for name in _COLUMNS} for count in counts]
-        write_json(path, {"results": rows})
+        write_json(path, {**facts, "results": rows})
         return
-    write_table(path, {name: [getattr(count, name) for count in counts] for name in _COLUMNS}, {})
+    write_table(path, {name: [getattr(count, name) for count in counts] for name in _COLUMNS}, facts)
+
+
+def summarize_pairs(answered: PairAnswers) -> dict[str, float | int]:
+    """Flat metrics: counts, the rate of refusals (bootstrapped by pair), failures by category, pairs without any answer.
+
+    Raises AssayError when nothing was answered.
+    """
+    counts = answered.counts
+    columns = np.array([(count.n_refusals, count.n_total) for count in counts])
+    n_failed = sum(count.n_failed for count in counts)
+    if not columns[:, 1].any():
+        raise AssayError(f"none of {n_failed} questions was answered; check the model and the template")
+    refused = bootstrap_totals(
+        columns, lambda t: t[..., 0] / t[..., 1], resampling=Resampling(seed=0), n_dropped=n_failed
+    )
+    return {
+        "conditions": len({count.condition_id for count in counts}),
+        "pairs": len(counts),
+        "pairs_unanswered": int((columns[:, 1] == 0).sum()),
+        "answers": len(answered.answers),
+        **count_answers(answered.answers, answered.retries),
+        **replace(refused, n=int(columns[:, 1].sum())).metrics("refused"),
+    }

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +15,6 @@ from assay.preferences.active_learning import ActiveLearning, Settings
 from assay.preferences.asking import Answer, Backend, Question
 from assay.preferences.comparisons import CHOICES, Comparisons, Ints
 from assay.preferences.recorder import Progress, Recorder
-from assay.preferences.tasks import Task
 from assay.scratch import scratch_folder
 
 SCHEMA_VERSION = 1  # of the journal: one of another version is never resumed
@@ -46,21 +45,21 @@ class Measurement:
 @contextmanager
 def measured(
     backend: Backend,
-    tasks: Sequence[Task],
+    texts: Mapping[str, str],
     settings: Settings,
     *,
     system_prompt: str | None = None,
     scratch: Path,
     progress: Progress | None = None,
 ) -> Iterator[Measurement]:
-    """Measure and yield the result; when the block ends normally, the work is done and its journal goes.
+    """Measure tasks (text by id) and yield the result; when the block ends normally, the work is done and its journal goes.
 
     Answers wait in a folder of `scratch` keyed by everything that determines them. The same command, run again after a
     kill, goes on where it was, and the result is the one of an uninterrupted run wherever the backend is deterministic.
     Raises AssayError for a second writer, a full disk and a backend that fails again and again.
     """
     facts = {
-        "tasks": [[task.id, task.text] for task in tasks],
+        "tasks": list(texts.items()),
         "settings": asdict(settings),
         "system_prompt": system_prompt,
     }
@@ -69,7 +68,7 @@ def measured(
         Journal(folder / "answers.jsonl") as journal,
     ):
         recorder = Recorder(journal, backend, progress)
-        yield _measure(recorder, tasks, settings, system_prompt, progress, backend)
+        yield _measure(recorder, texts, settings, system_prompt, progress, backend)
 
 
 def fingerprint(backend: Backend, facts: dict[str, Any]) -> str:
@@ -80,25 +79,25 @@ def fingerprint(backend: Backend, facts: dict[str, Any]) -> str:
 
 def _measure(
     recorder: Recorder,
-    tasks: Sequence[Task],
+    texts: Mapping[str, str],
     settings: Settings,
     system_prompt: str | None,
     progress: Progress | None,
     backend: Backend,
 ) -> Measurement:
-    learning = ActiveLearning(len(tasks), settings)
-    ids = [task.id for task in tasks]
+    learning = ActiveLearning(len(texts), settings)
+    ids = list(texts)
     samples: list[Sample] = []
     if progress is not None:
-        progress.start(most_answers(len(tasks), settings))
+        progress.start(most_answers(len(texts), settings))
     while not learning.finished:
         pairs = learning.propose()
         asked = [(first, second, s) for s in range(settings.samples) for first, second in pairs.tolist()]
         questions = [
             Question(
                 json.dumps([learning.iteration, ids[first], ids[second], sample]),
-                tasks[first].text,
-                tasks[second].text,
+                texts[ids[first]],
+                texts[ids[second]],
                 system_prompt,
             )
             for first, second, sample in asked

@@ -13,7 +13,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def measure(
-    tasks: Annotated[Path, typer.Option(help="tasks (JSONL: id, text)")],
+    tasks: Annotated[Path, typer.Option(help="tasks (JSONL, JSON or CSV: id, text)")],
     mode: backends.ModeOption,
     temperature: Annotated[float, typer.Option(help="of sampling; 0 takes the most probable token")],
     samples: Annotated[int, typer.Option(help="how often each pair is asked")],
@@ -47,9 +47,10 @@ def measure(
     from assay.files import write_json
     from assay.preferences.active_learning import Settings
     from assay.preferences.measure import measured
-    from assay.preferences.measurements import summarize, write_failures, write_measurements
-    from assay.preferences.tasks import exclude as excluded
-    from assay.preferences.tasks import read_ids, read_tasks
+    from assay.preferences.measurement_files import summarize, write_failures, write_measurements
+    from assay.preferences.pool import exclude as excluded
+    from assay.preferences.pool import read_ids
+    from assay.preferences.task_files import read_texts
     from stages.preferences.asking_progress import asking_progress
 
     asking = backends.Asking(
@@ -78,7 +79,7 @@ def measure(
         seed=seed,
         pair_order_seed=seed,
     )
-    pool = read_tasks(tasks)
+    pool = read_texts(tasks)
     kept = excluded(pool, [] if exclude is None else read_ids(exclude))
     with (
         backends.open_backend(asking) as backend,
