@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
+from urllib.parse import urlsplit
 
 import openai
 
@@ -44,6 +45,10 @@ class Endpoint:
         if not self.url.startswith(("http://", "https://")):
             raise AssayError(
                 f"endpoint {self.url!r} is not a URL; give its base, such as http://127.0.0.1:8000/v1"
+            )
+        if "@" in urlsplit(self.url).netloc:
+            raise AssayError(
+                "an endpoint's URL must not hold a password; put the key into the environment instead"
             )
         for name in ("concurrency", "attempts", "timeout"):
             if getattr(self, name) <= 0:

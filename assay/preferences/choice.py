@@ -60,7 +60,7 @@ def parse_label(text: str, template: Template) -> Parsed:
             return Parsed(choice, "exact")
     opening = _undress(text)
     for choice, label in labels:
-        if re.match(re.escape(bare_label(label)) + r"(?!\w)", opening, re.IGNORECASE):
+        if re.match(re.escape(bare_label(label)) + r"(?![^\W_])", opening, re.IGNORECASE):
             return Parsed(choice, "prefix")
     return UNCLEAR
 

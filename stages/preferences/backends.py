@@ -153,12 +153,9 @@ def scratch_root() -> Path:
 
 
 def provenance(backend: "Backend", more: dict[str, object]) -> dict[str, str]:
-    """What determined the answers, for the metadata of a file. A URL's user and password stay out."""
+    """What determined the answers, for the metadata of a file."""
     facts = {**backend.identity, **more}
-    if "url" in facts:
-        parts = urlsplit(str(facts["url"]))
-        facts["url"] = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     return {
-        name: value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-        for name, value in facts.items()
+        name: fact if isinstance(fact, str) else json.dumps(fact, sort_keys=True)
+        for name, fact in facts.items()
     }
