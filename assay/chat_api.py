@@ -173,8 +173,8 @@ class ChatApi:
         raise AssertionError("the last attempt returns or raises")
 
     def _pause(self, attempt: int) -> float:
-        longest = min(self.endpoint.longest_pause, self.endpoint.first_pause * 2 ** (attempt - 1))
-        return longest * random.uniform(0.5, 1.0)
+        longest = min(self.endpoint.longest_pause, self.endpoint.first_pause * 2.0 ** (attempt - 1))
+        return float(longest * random.uniform(0.5, 1.0))
 
     def _refuse_unreachable(self, failure: ChatError) -> None:
         """An outage is no answer: the run ends, instead of counting every further question as a failure."""

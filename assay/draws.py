@@ -27,7 +27,10 @@ def draw_index(weights: NDArray[np.float64], draws: np.random.Generator) -> int:
 def softmax(logits: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
     """Probabilities [n] of a draw at a temperature; at 0 all of it is the largest logit's, the first one's of equals."""
     if temperature == 0:
-        return np.eye(1, len(logits), int(logits.argmax()))[0]
+        certain = np.zeros(len(logits))
+        certain[logits.argmax()] = 1.0
+        return certain
     scaled = logits.astype(np.float64) / temperature
-    weights: NDArray[np.float64] = np.exp(scaled - scaled.max())
-    return weights / weights.sum()
+    weights = np.exp(scaled - scaled.max())
+    probabilities: NDArray[np.float64] = weights / weights.sum()
+    return probabilities

@@ -74,7 +74,7 @@ def completion(text: str | None, finish: str = "stop") -> str:
 class ScriptedServer:
     """Context manager: an endpoint that answers each request with `script(body, attempt)`; attempts count from 1.
 
-    `requests` counts how often each body came; `headers` holds those of the last request.
+    `requests` counts how often each body came; `headers` holds those of the last request, by their names in lower case.
     """
 
     def __init__(self, script: Callable[[dict[str, Any], int], Reply | None]):
@@ -92,7 +92,7 @@ class ScriptedServer:
 
             def do_POST(self) -> None:
                 raw = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                owner.headers = dict(self.headers)
+                owner.headers = {name.lower(): value for name, value in self.headers.items()}
                 reply = owner.answer(raw)
                 if reply is None:  # hang up without a word
                     self.close_connection = True
@@ -112,7 +112,7 @@ class ScriptedServer:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
