@@ -2,12 +2,16 @@
 
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from assay.errors import AssayError
+
+
+SYNC_EVERY = 1.0  # seconds: a sync takes milliseconds, and answers can come faster
 
 
 class Journal:
@@ -27,21 +31,28 @@ class Journal:
         self._file = open(self.path, "r+b" if self.path.exists() else "x+b", buffering=0)
         self._file.truncate(len(complete))
         self._file.seek(len(complete))
+        self._synced = time.monotonic()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        os.fsync(self._file.fileno())
         self._file.close()
 
     def append(self, group: Sequence[Mapping[str, Any]]) -> None:
-        """Append a group and wait until the disk has it. Raises AssayError on a full disk."""
+        """Append a group: no kill of this process loses it, and a power cut only what is younger than SYNC_EVERY.
+
+        Raises AssayError on a full disk.
+        """
         line = json.dumps(list(group)).encode() + b"\n"
         try:
             rest = memoryview(line)
             while rest:
                 rest = rest[self._file.write(rest) :]
-            os.fsync(self._file.fileno())
+            if time.monotonic() - self._synced >= SYNC_EVERY:
+                os.fsync(self._file.fileno())
+                self._synced = time.monotonic()
         except OSError as error:
             raise AssayError(
                 f"cannot write {self.path}: {error.strerror}; free space and run again, what is in it is kept"

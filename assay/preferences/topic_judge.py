@@ -106,7 +106,7 @@ def judge_topics(
         except ChatError as error:
             return Verdict(task, None, error.category)
 
-    facts = [api.endpoint.url, api.endpoint.model, taxonomy.version, list(texts.items())]
+    facts = [api.endpoint.url, api.endpoint.model, taxonomy.version, structured, list(texts.items())]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
     with scratch_folder(scratch, key) as folder, Journal(folder / "topics.jsonl") as journal:
         found = {row["id"]: Verdict(**row) for row in journal.rows if row["topic"] is not None}

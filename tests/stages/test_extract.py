@@ -5,7 +5,6 @@ once: each is a process of its own that runs the same command, without ten secon
 """
 
 import json
-import multiprocessing
 import os
 import random
 import resource
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from forked import SERVER
 from toy_models import build, save
 from toy_tokenizers import gemma3
 
@@ -28,10 +28,6 @@ from stages.cli import run
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = {"site": "resid", "layers": "all", "position": "all", "pooling": "none", "batch-tokens": "30"}
-SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(
-    ["assay.extraction", "stages.extract", "transformers.models.gemma3.modeling_gemma3"]
-)
 
 
 def arguments(folder: Path, out: Path, **changed: str) -> list[str]:
