@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
+ERROR_TASKS = 3000  # beyond, standard errors take longer than the fit: they must be asked for
+
 
 @app.command()
 def fit(
@@ -35,7 +37,9 @@ def fit(
     refusals: Annotated[
         Literal["drop", "as-b"], typer.Option(help="as-b: a refusal is a win of the second task")
     ] = "drop",
-    errors: Annotated[bool, typer.Option(help="also compute standard errors")] = True,
+    errors: Annotated[
+        bool | None, typer.Option(help="also compute standard errors; by default up to 3,000 tasks")
+    ] = None,
     resamples: Annotated[int, typer.Option(help="bootstrap resamples of pairs")] = 2000,
     seed: Annotated[int, typer.Option(help="of the bootstrap")] = 0,
     metrics: Annotated[Path | None, typer.Option(help="JSON: the fit and how well it describes the choices")] = None,
@@ -54,7 +58,12 @@ def fit(
     with stepping("fit", 3) as tell:
         comparisons = in_task_order(read_comparisons(measurements), measurements, tasks)
         tell(1, f"{comparisons.answers.sum():,} choices of {len(comparisons.ids):,} tasks read")
-        utilities = fit_thurstone(comparisons, refusals=refusals, tolerance=tolerance, errors=errors)
+        utilities = fit_thurstone(
+            comparisons,
+            refusals=refusals,
+            tolerance=tolerance,
+            errors=len(comparisons.ids) <= ERROR_TASKS if errors is None else errors,
+        )
         tell(2, f"objective {utilities.objective:.6f} after {utilities.iterations} iterations")
         goodness = goodness_of_fit(
             comparisons, utilities, refusals=refusals, resampling=Resampling(seed, resamples)
