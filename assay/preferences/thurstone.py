@@ -16,17 +16,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import OptimizeResult, minimize
+from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
 from assay.errors import AssayError
 from assay.preferences.comparisons import Comparisons, Refusals
 from assay.preferences.information import standard_errors
+from assay.preferences.projected_newton import Minimum, descend, projected_gradient
 from assay.preferences.thurstone_objective import Floats, Objective
 
 MAX_MU, MAX_LOG_SIGMA = 10.0, 2.0
-GRADIENT_TOLERANCE = 1e-5  # nats per unit of μ or log σ
-CURVATURE_PAIRS = 20  # of L-BFGS; the usual 10 needs twice as many iterations here
+GRADIENT_TOLERANCE = 1e-6  # nats per unit of μ or log σ
+HANDOVER = 0.1  # the projected gradient at which Newton's method takes over from L-BFGS
 MAX_ITERATIONS = 20_000
+REFERENCE_TOLERANCE = 1.0
 REFERENCE_FLOOR = 1e-10  # the published fits clip probabilities to [floor, 1 − floor]
 
 Tolerance = Literal["converged", "reference"]
@@ -91,34 +94,29 @@ def fit_thurstone(
     """
     if len(comparisons.ids) < 2:
         raise AssayError(f"utilities need at least two tasks, found {len(comparisons.ids)}")
-    if tolerance == "converged":
-        objective = Objective.of(comparisons, refusals)
-        result = _converge(objective)
-    elif tolerance == "reference":
-        objective = Objective.of(comparisons, refusals, floor=REFERENCE_FLOOR)
-        result = _follow_reference(objective)
-    else:
+    if tolerance not in ("converged", "reference"):
         raise AssayError(f"the tolerance is either 'converged' or 'reference', not {tolerance!r}")
-    n = objective.n_tasks
-    mu, log_sigma = objective.split(result.x)
-    bounds = _bounds(n)
-    projected = np.clip(result.x - result.jac, bounds[:, 0], bounds[:, 1]) - result.x
+    strict = tolerance == "converged"
+    objective = Objective.of(comparisons, refusals, floor=None if strict else REFERENCE_FLOOR)
+    with threadpool_limits(1, "blas"):  # the vectors are short: threads cost more than they bring
+        minimum = _converge(objective) if strict else _follow_reference(objective)
+    n, bounds = objective.n_tasks, _bounds(objective.n_tasks)
+    mu, log_sigma = objective.split(minimum.x)
     penalty = float(log_sigma @ log_sigma)
-    at_bound = np.abs(result.x) >= bounds[:, 1]
+    at_bound = np.abs(minimum.x) >= bounds[:, 1]
+    largest = float(np.abs(projected_gradient(minimum.x, minimum.gradient, bounds)).max())
     return Utilities(
         ids=comparisons.ids,
         mu=mu,
         sigma=np.exp(log_sigma),
-        mu_se=standard_errors(objective, result.x, at_bound) if errors else np.full(n, np.nan),
-        nll=float(result.fun) - penalty,
+        mu_se=standard_errors(objective, minimum.x, at_bound) if errors else np.full(n, np.nan),
+        nll=minimum.value - penalty,
         penalty=penalty,
-        iterations=int(result.nit),
-        evaluations=int(result.nfev),
-        gradient_norm=float(np.linalg.norm(result.jac)),
-        projected_gradient=float(np.abs(projected).max()),
-        converged=bool(
-            np.abs(projected).max() <= (GRADIENT_TOLERANCE if tolerance == "converged" else 1.0)
-        ),
+        iterations=minimum.iterations,
+        evaluations=minimum.evaluations,
+        gradient_norm=float(np.linalg.norm(minimum.gradient)),
+        projected_gradient=largest,
+        converged=largest <= (GRADIENT_TOLERANCE if strict else REFERENCE_TOLERANCE),
     )
 
 
@@ -128,50 +126,52 @@ def _bounds(n: int) -> Floats:
     return np.stack([-upper, upper], axis=1)
 
 
-def _converge(objective: Objective) -> OptimizeResult:
-    """The convex problem in μ at σ = 1, then all parameters."""
+def _converge(objective: Objective) -> Minimum:
+    """The convex problem in μ at σ = 1, then all parameters, then Newton's steps."""
     n = objective.n_tasks
-    options = {
-        "gtol": GRADIENT_TOLERANCE,
-        "ftol": 0.0,
-        "maxiter": MAX_ITERATIONS,
-        "maxfun": 2 * MAX_ITERATIONS,
-        "maxcor": CURVATURE_PAIRS,
-    }
+    bounds = _bounds(n)
+    options = {"gtol": HANDOVER, "ftol": 0.0, "maxiter": MAX_ITERATIONS, "maxfun": 2 * MAX_ITERATIONS}
 
     def of_mu(mu: Floats) -> tuple[float, Floats]:
         value, gradient = objective(np.concatenate([mu, np.zeros(n)]))
         return value, gradient[: n - 1]
 
-    start = minimize(
-        of_mu,
-        np.zeros(n - 1),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=_bounds(n)[: n - 1],
-        options={**options, "gtol": 0.1},
+    convex = minimize(
+        of_mu, np.zeros(n - 1), jac=True, method="L-BFGS-B", bounds=bounds[: n - 1], options=options
     )
-    result = minimize(
+    near = minimize(
         objective,
-        np.concatenate([start.x, np.zeros(n)]),
+        np.concatenate([convex.x, np.zeros(n)]),
         jac=True,
         method="L-BFGS-B",
-        bounds=_bounds(n),
+        bounds=bounds,
         options=options,
     )
-    result.nit += start.nit
-    result.nfev += start.nfev
-    return result
+    end = descend(
+        objective,
+        lambda x: objective.hessian(x)[1:][:, 1:],
+        near.x,
+        bounds=bounds,
+        tolerance=GRADIENT_TOLERANCE,
+    )
+    return Minimum(
+        end.x,
+        end.value,
+        end.gradient,
+        int(convex.nit + near.nit) + end.iterations,
+        int(convex.nfev + near.nfev) + end.evaluations,
+    )
 
 
-def _follow_reference(objective: Objective) -> OptimizeResult:
+def _follow_reference(objective: Objective) -> Minimum:
     n = objective.n_tasks
     iterations = max(2000, 50 * (2 * n - 1))
-    return minimize(
+    result = minimize(
         objective,
         np.zeros(2 * n - 1),
         jac=True,
         method="L-BFGS-B",
         bounds=_bounds(n),
-        options={"gtol": 1.0, "ftol": 1e-8, "maxiter": iterations, "maxfun": 50 * iterations},
+        options={"gtol": REFERENCE_TOLERANCE, "ftol": 1e-8, "maxiter": iterations, "maxfun": 50 * iterations},
     )
+    return Minimum(result.x, float(result.fun), result.jac, int(result.nit), int(result.nfev))

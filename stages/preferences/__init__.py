@@ -1,1 +1,1 @@
-"""The preference study: what a model would rather do, and whether its activations say so."""
+"""Stages of the preference study."""
