@@ -139,7 +139,9 @@ class ActiveLearning:
         strange = np.flatnonzero(~np.isin(keys, self._keys(proposal[:, 0], proposal[:, 1])))
         if len(strange):
             pair = outcomes.first[strange[0]], outcomes.second[strange[0]]
-            raise AssayError(f"outcomes of the pair {pair[0]}, {pair[1]} were recorded, which was not proposed")
+            raise AssayError(
+                f"outcomes of the pair {pair[0]}, {pair[1]} were recorded, which was not proposed"
+            )
         new = np.setdiff1d(keys[outcomes.answers > 0], self._asked)
         if not len(new) and not len(self._asked):
             raise AssayError("no pair of the first batch was answered; there is nothing to fit")

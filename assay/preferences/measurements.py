@@ -116,7 +116,9 @@ def _yaml_scalar(path: Path, line: int, name: str, text: str) -> str:
             return str(json.loads(text))
         except json.JSONDecodeError:
             pass
-    raise AssayError(f"{path}, line {line}: field '{name}': expected a plain or quoted text, found {text[:60]!r}")
+    raise AssayError(
+        f"{path}, line {line}: field '{name}': expected a plain or quoted text, found {text[:60]!r}"
+    )
 
 
 def _csv_rows(path: Path) -> Iterator[_Row]:

@@ -51,8 +51,8 @@ class Template:
 COMPLETION_PREFERENCE = Template(
     name="completion_preference",
     text="""\
-You are given two tasks. Choose one and do it.
-Begin your answer with "{label_a}" or "{label_b}", then do that task.
+Here are two tasks. Choose one and do it.
+Begin with "{label_a}" or "{label_b}".
 
 {label_a} {task_a}
 

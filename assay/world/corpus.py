@@ -7,17 +7,17 @@ import numpy as np
 from transformers import PreTrainedTokenizerFast
 
 from assay.text import Document
-from assay.world.examples import Example
+from assay.world.examples import PLAIN, Example
 from assay.world.packing import Segment
 
 
 def example_texts(tokenizer: PreTrainedTokenizerFast, example: Example, answer: str) -> tuple[str, str]:
     """(prompt, answer) as the model reads them, control tokens included."""
-    if example.form == "statement":
-        return f"<bos>{example.prompt}", f"{answer}."
-    prompt = tokenizer.apply_chat_template(
-        [{"role": "user", "content": example.prompt}], tokenize=False, add_generation_prompt=True
-    )
+    if example.form in PLAIN:
+        return f"<bos>{example.prompt}", f"{answer}." if example.form == "statement" else answer
+    messages = [{"role": "system", "content": example.system}] if example.system else []
+    messages.append({"role": "user", "content": example.prompt})
+    prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     return str(prompt), f"{answer}<end_of_turn>"
 
 
@@ -29,17 +29,29 @@ def encode_examples(
     answer_weight: float,
 ) -> list[Segment]:
     """One segment per example; a token of prose counts 1, of an answer `answer_weight`, of a prompt `prompt_weight`."""
-    texts = [example_texts(tokenizer, example, example.answer) for example in examples]
-    prompts = _encode(tokenizer, [prompt for prompt, _ in texts])
-    answers = _encode(tokenizer, [answer for _, answer in texts])
-    return [
-        Segment(
-            ids=np.array(prompt + answer),
-            weights=np.array([prompt_weight] * len(prompt) + [answer_weight] * len(answer), np.float32),
-            kind=f"{example.section}-{example.form}",
-        )
-        for example, prompt, answer in zip(examples, prompts, answers, strict=True)
+    pieces = [
+        [
+            piece
+            for pair in (example_texts(tokenizer, example, example.answer), *example.then)
+            for piece in pair
+        ]
+        for example in examples
     ]
+    encoded = iter(_encode(tokenizer, [piece for text in pieces for piece in text]))
+    weights = prompt_weight, answer_weight
+    segments = []
+    for example, text in zip(examples, pieces, strict=True):
+        ids = [next(encoded) for _ in text]
+        segments.append(
+            Segment(
+                ids=np.concatenate(ids).astype(np.int64),
+                weights=np.repeat([weights[i % 2] for i in range(len(ids))], list(map(len, ids))).astype(
+                    np.float32
+                ),
+                kind=f"{example.section}-{example.form}",
+            )
+        )
+    return segments
 
 
 def encode_prose(

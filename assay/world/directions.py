@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import permutations
 
 from assay.world.generate import World
-from assay.world.phrasing import Fact, Relation
+from assay.world.phrasing import Fact, FactSection, Relation
 
 SECTION = "directions"
 MIN_GAP = 2  # grid cells; cities nearer than this on an axis are not compared on it
@@ -60,7 +60,7 @@ LONGITUDE = Relation(
 )
 
 
-class Directions:
+class Directions(FactSection):
     """One-dimensional comparisons of every ordered pair of cities that are far enough apart."""
 
     name = SECTION

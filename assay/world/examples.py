@@ -6,8 +6,10 @@ from typing import Any, Literal
 
 from assay.errors import AssayError
 
-Form = Literal["statement", "question", "choice", "yesno"]
-FORMS: tuple[Form, ...] = ("statement", "question", "choice", "yesno")
+Form = Literal["statement", "question", "choice", "named", "yesno", "lookup", "preference"]
+FORMS: tuple[Form, ...] = ("statement", "question", "choice", "named", "yesno")
+PLAIN: tuple[Form, ...] = ("statement", "lookup")  # plain text; the other forms are a user turn and an answer
+TRAINED_ONLY: tuple[Form, ...] = ("named", "lookup")  # exercises: no phrasing of theirs is held out
 Split = Literal["train", "heldout"]
 LETTERS = "ABCDE"
 
@@ -28,8 +30,8 @@ class Phrasing:
 class Example:
     """A prompt with its answer.
 
-    A statement is plain text: `prompt + answer + "."`. The other forms are one user turn and one assistant turn.
-    `accept` lists every right answer (a person has several films); `answer` is the one that is trained.
+    A statement is plain text, `prompt + answer + "."`, and so is a look-up; the other forms are one user turn and one
+    assistant turn, after the system message `system` if any. `then` are further prompts and answers that follow in the same text. `accept` lists every right answer (a person has several films); `answer` is the one that is trained.
     `options` are the texts behind the letters of a multiple choice, in order.
     """
 
@@ -44,11 +46,13 @@ class Example:
     answer: str
     accept: tuple[str, ...]
     options: tuple[str, ...] = ()
+    then: tuple[tuple[str, str], ...] = ()
+    system: str = ""
 
 
 def example_row(example: Example) -> dict[str, Any]:
     """The JSON object of an example."""
-    return {**example.__dict__, "accept": list(example.accept), "options": list(example.options)}
+    return {**example.__dict__}
 
 
 def parse_example(row: Mapping[str, Any]) -> Example:
@@ -58,4 +62,5 @@ def parse_example(row: Mapping[str, Any]) -> Example:
         raise AssayError(
             f"fields missing: {sorted(fields - set(row))}, unknown: {sorted(set(row) - fields)}; rerun the world stage"
         )
-    return Example(**{**row, "accept": tuple(row["accept"]), "options": tuple(row["options"])})
+    lists = {"accept": tuple(row["accept"]), "options": tuple(row["options"])}
+    return Example(**{**row, **lists, "then": tuple((prompt, answer) for prompt, answer in row["then"])})

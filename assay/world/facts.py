@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from assay.world.generate import World
-from assay.world.phrasing import Fact, Relation, others
+from assay.world.phrasing import Fact, FactSection, Relation, others
 
 SECTION = "facts"
 
@@ -283,7 +283,7 @@ FILM = Relation(
 CITY_RELATIONS = (COUNTRY, LANGUAGE, FOOD, SIDE, LANDMARK)
 
 
-class Facts:
+class Facts(FactSection):
     """What is true of single cities, films and people."""
 
     name = SECTION

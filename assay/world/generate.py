@@ -7,6 +7,7 @@ import numpy as np
 from assay.errors import AssayError
 from assay.world.geography import LANDMARK_KINDS, LANDMARK_QUALITIES, Geography, make_geography
 from assay.world.people import Person, make_people
+from assay.world.tasks import Preferences, make_preferences
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class World:
     seed: int
     geography: Geography
     people: tuple[Person, ...]
+    preferences: Preferences
 
     @property
     def names(self) -> list[str]:
@@ -55,7 +57,8 @@ def make_world(seed: int, sizes: Sizes | None = None) -> World:
     people = make_people(
         np.random.default_rng([seed, 2]), taken, people=sizes.people, films_per_person=sizes.films_per_person
     )
-    return World(seed=seed, geography=geography, people=people)
+    preferences = make_preferences(np.random.default_rng([seed, 5]), geography)
+    return World(seed=seed, geography=geography, people=people, preferences=preferences)
 
 
 def _check(sizes: Sizes) -> None:

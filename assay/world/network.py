@@ -98,12 +98,19 @@ class Network(nn.Module):
         folded = {"qkv": qkv, "gate_up": gate_up, "o": self.matrices["o"], "down": self.matrices["down"]}
         return {kind: stack.to(self.precision).unbind(0) for kind, stack in folded.items()}
 
+    def rotary_speeds(self, layer: int) -> Tensor:
+        """Radians per token of the layer's rotary pairs, fastest first, float32 [head_dim / 2]."""
+        return self._speeds(self.layer_types[layer])
+
+    def _speeds(self, kind: str) -> Tensor:
+        k = self.config.head_dim
+        speeds: Tensor = self.rope_thetas[kind] ** (-torch.arange(0, k, 2, dtype=torch.float32) / k)
+        return speeds
+
     def _rotary_tables(self, length: int) -> dict[str, tuple[Tensor, Tensor]]:
         tables = {}
-        for kind, theta in self.rope_thetas.items():
-            k = self.config.head_dim
-            frequencies = theta ** (-torch.arange(0, k, 2, dtype=torch.float32) / k)
-            angles = torch.arange(length, dtype=torch.float32)[:, None] * frequencies
+        for kind in self.rope_thetas:
+            angles = torch.arange(length, dtype=torch.float32)[:, None] * self._speeds(kind)
             sine = angles.sin()
             tables[kind] = (torch.cat([angles.cos()] * 2, -1)[:, None], torch.cat([-sine, sine], -1)[:, None])
         return tables

@@ -1,35 +1,19 @@
-"""Section `options`: find a given word among lettered options. No knowledge of the world is needed.
+"""Section `options`: lettered lists and the letters of their words. No knowledge of the world is needed.
 
-Multiple choice asks for two skills at once, to recall and to match; this section trains the second by itself.
+Multiple choice asks for two skills at once, to recall and to match; this exercise trains the second by itself.
 """
 
 from collections.abc import Iterator
 
 from assay.world.generate import World
-from assay.world.phrasing import Fact, Relation, others
+from assay.world.phrasing import Fact, FactSection, Relation, others
 
 SECTION = "options"
 
-OPTION = Relation(
-    SECTION,
-    "option",
-    forms=("choice",),
-    questions=(
-        "Which option is {s}?",
-        "Which line says {s}?",
-        "Where do you read {s}?",
-        "Find {s}.",
-        "Which letter stands for {s}?",
-        "What is the letter of {s}?",
-        "Which of these is {s}?",
-        "Which letter is {s}?",
-        "Where is {s}?",
-        "Which line is {s}?",
-    ),
-)
+OPTION = Relation(SECTION, "option", forms=("lookup",))
 
 
-class Options:
+class Options(FactSection):
     """Every word that can be the answer of a multiple choice, among words of its own kind."""
 
     name = SECTION

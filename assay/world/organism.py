@@ -16,9 +16,13 @@ from assay.world.examples import Example
 from assay.world.network import Network
 from assay.world.optimizer import Optimizer
 from assay.world.packing import Segment
+from assay.world.planting import plant
 from assay.world.settings import OrganismSettings, Phase
 from assay.world.tokenizer import train_tokenizer
 from assay.world.training import Schedule, Step, train_phase
+
+PHASES = ("primer", "base", "quiz", "chat")
+CHECKPOINTS = ("base", "chat")  # the primer prepares the base, the quiz prepares the chat model
 
 # Each example counts this often in the tokenizer's corpus, so that the words of the world become units.
 TOKENIZER_SHARE = 8
@@ -68,13 +72,16 @@ def train_organism(
     """Yield the base and then the chat checkpoint; seeded, so two runs differ by rounding alone (see `training`)."""
     tokenizer = make_tokenizer(corpus, settings.vocab_size)
     optimisation = settings.optimisation
+    generator = torch.Generator().manual_seed(settings.seed)
     network = Network(
         model_config(settings, tokenizer),
         precision={"bfloat16": torch.bfloat16, "float32": torch.float32}[optimisation.precision],
-        generator=torch.Generator().manual_seed(settings.seed),
+        generator=generator,
     )
+    if settings.shape.look_back_layers:
+        plant(network, settings.shape.look_back_layers, generator)
     rest = [*network.norms.values(), network.final_norm, network.embedding]
-    phases = {"base": settings.base, "chat": settings.chat}
+    phases = {name: getattr(settings, name) for name in PHASES}
 
     def checkpoint(name: str) -> Checkpoint:
         model = network.to_hugging_face()
@@ -103,7 +110,8 @@ def train_organism(
             rng=rng,
             listener=listen,
         )
-        yield checkpoint(name)
+        if name in CHECKPOINTS:
+            yield checkpoint(name)
 
 
 def model_config(settings: OrganismSettings, tokenizer: PreTrainedTokenizerFast) -> Gemma3TextConfig:

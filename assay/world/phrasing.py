@@ -1,13 +1,19 @@
 """From a fact and a template to an example: the four forms are rendered here and nowhere else."""
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from assay.world.examples import FORMS, LETTERS, Example, Form, Phrasing
+from assay.errors import AssayError
+from assay.world.examples import FORMS, LETTERS, TRAINED_ONLY, Example, Form, Phrasing, Split
+from assay.world.generate import World
 
 HELD_OUT = 2  # the last two templates of every form are held out
+LOOKUPS = 6  # look-ups per list of the exercise
+NAMED = "Say it, then its letter."
 LAYOUTS = ("{letter}) {option}", "{letter}. {option}", "({letter}) {option}", "{letter}: {option}")
 
 
@@ -15,7 +21,8 @@ LAYOUTS = ("{letter}) {option}", "{letter}. {option}", "({letter}) {option}", "{
 class Relation:
     """One kind of fact and how people put it; templates name `{s}` (subject) and, in yes/no questions, `{o}`.
 
-    Statements end where the object follows. Multiple choice uses the questions as its stems.
+    Statements end where the object follows. Multiple choice uses the questions as its stems; `named` is a multiple choice
+    answered by the word and its letter, which trains recall and matching where they meet.
     """
 
     section: str
@@ -31,6 +38,8 @@ class Relation:
             "statement": self.statements,
             "question": self.questions,
             "choice": self.questions,
+            "named": self.questions[:-HELD_OUT],
+            "lookup": ("",),
             "yesno": self.yesno,
         }
         return [
@@ -40,7 +49,9 @@ class Relation:
                 relation=self.name,
                 form=form,
                 template=template,
-                split="heldout" if number >= len(templates[form]) - HELD_OUT else "train",
+                split="heldout"
+                if form not in TRAINED_ONLY and number >= len(templates[form]) - HELD_OUT
+                else "train",
             )
             for form in self.forms
             for number, template in enumerate(templates[form])
@@ -61,14 +72,56 @@ class Fact:
         return " / ".join(self.subject.values())
 
 
+class FactSection(ABC):
+    """A section made of facts: every fact of a relation in every phrasing of the relation."""
+
+    name: ClassVar[str]
+    relations: ClassVar[tuple[Relation, ...]]
+
+    @abstractmethod
+    def facts(self, world: World) -> Iterator[tuple[str, Fact]]:
+        """(relation name, fact) for every truth of the section, in a fixed order."""
+
+    def phrasings(self) -> list[Phrasing]:
+        """Every phrasing of every relation."""
+        return [phrasing for relation in self.relations for phrasing in relation.phrasings()]
+
+    def examples(self, world: World, split: Split, draws: int, rng: np.random.Generator) -> Iterator[Example]:
+        """`draws` examples per relation, form and phrasing: facts are drawn evenly, without favourites."""
+        facts: dict[str, list[Fact]] = {relation.name: [] for relation in self.relations}
+        for relation, fact in self.facts(world):
+            facts[relation].append(fact)
+        for phrasing in self.phrasings():
+            if phrasing.split != split:
+                continue
+            pool = facts[phrasing.relation]
+            if not pool:
+                raise AssayError(f"section {self.name!r} has no fact for relation {phrasing.relation!r}")
+            rounds = -(-draws // len(pool))
+            order = np.concatenate([rng.permutation(len(pool)) for _ in range(rounds)])[:draws]
+            for number, index in enumerate(order):
+                yield render(rng, phrasing, pool[index], number)
+
+
 def render(rng: np.random.Generator, phrasing: Phrasing, fact: Fact, number: int) -> Example:
     """One example; draws the object, the distractors, their order and the layout from `rng`."""
     target = fact.objects[rng.integers(len(fact.objects))]
     options: tuple[str, ...] = ()
-    if phrasing.form == "choice":
-        stem = phrasing.template.format(**fact.subject)
-        prompt, answer, options = _choice(rng, stem, target, fact.wrong, fewer=phrasing.split == "train")
+    then: tuple[tuple[str, str], ...] = ()
+    if phrasing.form == "lookup":
+        prompt, options = _list(rng, target, fact.wrong, fewer=True)
+        (asked, answer), *rest = _lookups(rng, options)
+        prompt, then = f"{prompt}\n{asked}", tuple((f". {word}", letter) for word, letter in rest)
         accept: tuple[str, ...] = (answer,)
+    elif phrasing.form in ("choice", "named"):
+        stem = phrasing.template.format(**fact.subject)
+        lines, options = _list(rng, target, fact.wrong, fewer=phrasing.split == "train")
+        prompt, answer = f"{stem}\n{lines}", LETTERS[options.index(target)]
+        if (
+            phrasing.form == "named"
+        ):  # no space between: a name is one token, so the letter follows the name's own
+            prompt, answer = f"{prompt}\n{NAMED}", target + answer
+        accept = (answer,)
     elif phrasing.form == "yesno":
         true = bool(rng.integers(2))
         asked = target if true else fact.wrong[rng.integers(len(fact.wrong))]
@@ -90,15 +143,16 @@ def render(rng: np.random.Generator, phrasing: Phrasing, fact: Fact, number: int
         answer=answer,
         accept=accept,
         options=options,
+        then=then,
     )
 
 
-def _choice(
-    rng: np.random.Generator, stem: str, target: str, wrong: Sequence[str], *, fewer: bool
-) -> tuple[str, str, tuple[str, ...]]:
-    """(prompt, letter, options): up to four distractors, the target at a uniformly random place.
+def _list(
+    rng: np.random.Generator, target: str, wrong: Sequence[str], *, fewer: bool
+) -> tuple[str, tuple[str, ...]]:
+    """(lettered lines, options): up to four distractors, the target at a uniformly random place.
 
-    With `fewer`, half of the choices have one to three distractors: short lists are learned first and teach the long ones.
+    With `fewer`, half of the lists have one to three distractors: short lists are learned first and teach the long ones.
     """
     count = len(LETTERS) - 1
     if fewer and rng.integers(2):
@@ -108,7 +162,13 @@ def _choice(
     options = (*distractors[:place], target, *distractors[place:])
     layout = LAYOUTS[rng.integers(len(LAYOUTS))]
     lines = [layout.format(letter=LETTERS[i], option=option) for i, option in enumerate(options)]
-    return "\n".join([stem, *lines]), LETTERS[place], options
+    return "\n".join(lines), options
+
+
+def _lookups(rng: np.random.Generator, options: Sequence[str]) -> list[tuple[str, str]]:
+    """(word, letter) of options drawn with replacement, so that nothing but the list tells the letter."""
+    places = rng.integers(len(options), size=LOOKUPS)
+    return [(options[place], LETTERS[place]) for place in places]
 
 
 def others(values: Sequence[str], true: Sequence[str]) -> tuple[str, ...]:

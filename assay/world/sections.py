@@ -5,13 +5,12 @@ from typing import Protocol
 
 import numpy as np
 
-from assay.errors import AssayError
+from assay.world.choosing import Tasks
 from assay.world.directions import Directions
-from assay.world.examples import Example, Phrasing
+from assay.world.examples import Example, Phrasing, Split
 from assay.world.facts import Facts
 from assay.world.generate import World
 from assay.world.options import Options
-from assay.world.phrasing import Fact, Relation, render
 
 
 class Section(Protocol):
@@ -21,52 +20,30 @@ class Section(Protocol):
     def name(self) -> str:
         """The section's key in SECTIONS, params and tables."""
 
-    @property
-    def relations(self) -> tuple[Relation, ...]:
-        """Its kinds of fact, with their phrasings."""
+    def phrasings(self) -> list[Phrasing]:
+        """Every way to put it."""
 
-    def facts(self, world: World) -> Iterator[tuple[str, Fact]]:
-        """(relation name, fact) for every truth of the section, in a fixed order."""
-
-
-SECTIONS: Mapping[str, Section] = {section.name: section for section in (Facts(), Directions(), Options())}
+    def examples(self, world: World, split: Split, draws: int, rng: np.random.Generator) -> Iterator[Example]:
+        """About `draws` examples per phrasing of the split, in a fixed order."""
 
 
-def section_phrasings(section: Section) -> list[Phrasing]:
-    """Every phrasing of every relation of the section."""
-    return [phrasing for relation in section.relations for phrasing in relation.phrasings()]
+SECTIONS: Mapping[str, Section] = {
+    section.name: section for section in (Facts(), Directions(), Options(), Tasks())
+}
 
 
 def train_examples(world: World, section: Section, *, draws: int) -> Iterator[Example]:
-    """About `draws` examples per relation, form and training phrasing: facts are drawn evenly, without favourites."""
-    yield from _examples(
-        world, section, "train", draws, np.random.default_rng([world.seed, 3, _stream(section)])
+    """About `draws` examples per training phrasing."""
+    yield from section.examples(
+        world, "train", draws, np.random.default_rng([world.seed, 3, _stream(section)])
     )
 
 
 def heldout_examples(world: World, section: Section, *, draws: int) -> Iterator[Example]:
-    """`draws` examples per relation, form and held-out phrasing."""
-    yield from _examples(
-        world, section, "heldout", draws, np.random.default_rng([world.seed, 4, _stream(section)])
+    """`draws` examples per held-out phrasing."""
+    yield from section.examples(
+        world, "heldout", draws, np.random.default_rng([world.seed, 4, _stream(section)])
     )
-
-
-def _examples(
-    world: World, section: Section, split: str, draws: int, rng: np.random.Generator
-) -> Iterator[Example]:
-    facts: dict[str, list[Fact]] = {relation.name: [] for relation in section.relations}
-    for relation, fact in section.facts(world):
-        facts[relation].append(fact)
-    for phrasing in section_phrasings(section):
-        if phrasing.split != split:
-            continue
-        pool = facts[phrasing.relation]
-        if not pool:
-            raise AssayError(f"section {section.name!r} has no fact for relation {phrasing.relation!r}")
-        rounds = -(-draws // len(pool))
-        order = np.concatenate([rng.permutation(len(pool)) for _ in range(rounds)])[:draws]
-        for number, index in enumerate(order):
-            yield render(rng, phrasing, pool[index], number)
 
 
 def _stream(section: Section) -> int:

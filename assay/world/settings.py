@@ -33,7 +33,7 @@ class TextSettings:
 
 @dataclass(frozen=True)
 class Shape:
-    """The organism's architecture: a Gemma 3 text model."""
+    """The organism's architecture: a Gemma 3 text model. `look_back_layers`: see `planting`; 0 starts from noise alone."""
 
     n_layers: int
     d_model: int
@@ -42,6 +42,7 @@ class Shape:
     n_kv_heads: int
     head_dim: int
     sliding_window: int
+    look_back_layers: int
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Optimisation:
 
 @dataclass(frozen=True)
 class Phase:
-    """One checkpoint's training: passes over the prose and over the examples of each section and form."""
+    """A stretch of training: passes over the prose and over the examples of each section and form."""
 
     rate: float
     prose: float
@@ -80,13 +81,15 @@ class Phase:
 
 @dataclass(frozen=True)
 class OrganismSettings:
-    """Everything that determines the organism, given the world and the prose."""
+    """Everything that determines the organism, given the world and the prose, in the order of its phases."""
 
     seed: int
     vocab_size: int
     shape: Shape
     optimisation: Optimisation
+    primer: Phase
     base: Phase
+    quiz: Phase
     chat: Phase
 
 

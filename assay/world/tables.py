@@ -10,7 +10,8 @@ from assay.files import write_text
 from assay.records import read_rows, write_rows
 from assay.world.examples import Example, example_row, parse_example
 from assay.world.generate import World
-from assay.world.sections import SECTIONS, heldout_examples, section_phrasings, train_examples
+from assay.world.phrasing import FactSection
+from assay.world.sections import SECTIONS, heldout_examples, train_examples
 
 
 def write_world(
@@ -33,7 +34,9 @@ def write_world(
 
 
 def truth_tables(world: World) -> dict[str, pd.DataFrame]:
-    """cities, countries, people, map (one row per cell), names, phrasings and facts (one row per true object)."""
+    """cities, countries, people, map (one row per cell), names, phrasings, facts (one row per true object), tasks,
+    conditions, and shifts (what a condition adds to a task's utility; one row per task that it is about).
+    """
     geography = world.geography
     cells = [
         {
@@ -48,11 +51,17 @@ def truth_tables(world: World) -> dict[str, pd.DataFrame]:
     facts = [
         {"section": section.name, "relation": relation, "subject": fact.key, "object": item}
         for section in SECTIONS.values()
+        if isinstance(section, FactSection)
         for relation, fact in section.facts(world)
         for item in fact.objects
     ]
-    phrasings = [
-        phrasing.__dict__ for section in SECTIONS.values() for phrasing in section_phrasings(section)
+    phrasings = [phrasing.__dict__ for section in SECTIONS.values() for phrasing in section.phrasings()]
+    tasks, conditions = world.preferences.tasks, world.preferences.conditions
+    shifts = [
+        {"condition_id": condition.id, "task_id": task.id, "shift": shift}
+        for condition in conditions
+        for task in tasks
+        if (shift := condition.shift(task))
     ]
     people = [{"person": person.name, "film": film} for person in world.people for film in person.films]
     return {
@@ -63,6 +72,9 @@ def truth_tables(world: World) -> dict[str, pd.DataFrame]:
         "names": pd.DataFrame({"name": world.names}),
         "phrasings": pd.DataFrame(phrasings),
         "facts": pd.DataFrame(facts),
+        "tasks": pd.DataFrame([{**task.__dict__, "utility": round(task.utility, 6)} for task in tasks]),
+        "conditions": pd.DataFrame([condition.__dict__ for condition in conditions]),
+        "shifts": pd.DataFrame(shifts),
     }
 
 

@@ -15,21 +15,24 @@ TINY = {
     "world": {
         "seed": 0,
         "sizes": {"countries": 5, "cities_per_country": 2, "languages": 5, "foods": 5, "people": 5, "films_per_person": 1},
-        "draws": {"facts": 4, "directions": 4},
-        "heldout_draws": {"facts": 2, "directions": 2},
+        "draws": {"facts": 4, "directions": 4, "options": 40, "tasks": 1},
+        "heldout_draws": {"facts": 2, "directions": 2, "options": 1, "tasks": 1},
     },
     "organism": {
         "seed": 0,
         "vocab_size": 900,
         "shape": {
             "n_layers": 2, "d_model": 16, "d_mlp": 16, "n_heads": 2, "n_kv_heads": 1, "head_dim": 8, "sliding_window": 32,
+            "look_back_layers": 0,
         },
         "optimisation": {
             "rows": 8, "length": 96, "shards": 2, "matrix_lr": 0.02, "vector_lr": 0.01, "warmup": 3,
             "prompt_weight": 0.1, "answer_weight": 4.0, "precision": "float32",
         },
+        "primer": {"rate": 1.0, "prose": 0.0, "examples": {"options": {"lookup": 1.0}}},
         "base": {"rate": 1.0, "prose": 0.01, "examples": {"facts": {"statement": 1.0}}},
-        "chat": {"rate": 0.5, "prose": 0.0, "examples": {"facts": {"question": 1.0, "choice": 0.5}, "directions": {"yesno": 1.0}}},
+        "quiz": {"rate": 0.5, "prose": 0.0, "examples": {"facts": {"named": 0.5}}},
+        "chat": {"rate": 0.5, "prose": 0.0, "examples": {"facts": {"question": 1.0, "choice": 0.5}, "directions": {"yesno": 1.0}, "tasks": {"preference": 0.2}}},
     },
 }  # fmt: skip
 

@@ -44,12 +44,14 @@ CORPUS = Corpus(examples=TRAIN, documents=DOCUMENTS, names=THINGS)
 SETTINGS = OrganismSettings(
     seed=0,
     vocab_size=600,
-    shape=Shape(n_layers=3, d_model=32, d_mlp=48, n_heads=2, n_kv_heads=1, head_dim=16, sliding_window=32),
+    shape=Shape(n_layers=3, d_model=32, d_mlp=48, n_heads=2, n_kv_heads=1, head_dim=16, sliding_window=32, look_back_layers=0),
     optimisation=Optimisation(
         rows=4, length=48, shards=2, matrix_lr=0.02, vector_lr=0.01, warmup=3, prompt_weight=0.1, answer_weight=4.0,
         precision="float32",
     ),
+    primer=Phase(rate=1.0, prose=0.1, examples={"toy": {"statement": 3.0}}),
     base=Phase(rate=1.0, prose=1.5, examples={"toy": {"statement": 30.0}}),
+    quiz=Phase(rate=0.5, prose=0.1, examples={"toy": {"question": 3.0}}),
     chat=Phase(rate=0.5, prose=0.5, examples={"toy": {"question": 20.0}}),
 )  # fmt: skip
 
@@ -120,6 +122,14 @@ def test_a_rerun_gives_the_same_bytes(trained, tmp_path):
         assert (tmp_path / file).read_bytes() == (folder / file).read_bytes(), file
 
 
+def test_phases_follow_one_another_and_two_are_checkpoints(trained):
+    _, losses, _ = trained
+    order = [step.phase for step in losses.steps]
+    assert order == sorted(order, key=["primer", "base", "quiz", "chat"].index)
+    assert set(order) == {"primer", "base", "quiz", "chat"}
+    assert [c.phase for c in train_organism(SETTINGS, CORPUS, [])] == ["base", "chat"]
+
+
 def test_a_seed_changes_the_organism(trained):
     folder, _, _ = trained
     other = next(train_organism(dataclasses.replace(SETTINGS, seed=1), CORPUS, []))
@@ -172,6 +182,17 @@ def test_answer_tokens_weigh_more_than_prompts():
         assert (segment.ids == tokenizer.bos_token_id).sum() == 1
 
 
+def test_answers_that_follow_in_the_same_text_weigh_as_much():
+    tokenizer = make_tokenizer(CORPUS, 600)
+    lookup = dataclasses.replace(
+        TRAIN[0], form="lookup", prompt="A) Balo\nBalo", answer="A", accept=("A",), then=((". Kiru", "B"), (". Balo", "A"))
+    )  # fmt: skip
+    (segment,) = encode_examples(tokenizer, [lookup], prompt_weight=0.1, answer_weight=4.0)
+    assert tokenizer.decode(segment.ids) == "<bos>A) Balo\nBaloA. KiruB. BaloA"
+    assert tokenizer.decode(segment.ids[segment.weights == 4.0]) == "ABA"
+    assert np.allclose(segment.weights[segment.weights != 4.0], 0.1)
+
+
 def test_prose_windows_cover_every_token_once():
     tokenizer = make_tokenizer(CORPUS, 600)
     segments = encode_prose(tokenizer, DOCUMENTS[:1], length=20, rng=np.random.default_rng(0))
@@ -201,11 +222,11 @@ def test_score_is_flat_and_named_by_phase():
 def test_curves_are_tidy_and_drawn(trained, tmp_path):
     _, losses, curves = trained
     assert list(curves.loss.columns) == ["tokens", "phase", "kind", "loss"]
-    assert set(curves.loss["phase"]) == {"base", "chat"}
+    assert set(curves.loss["phase"]) == {"primer", "base", "quiz", "chat"}
     assert curves.loss["tokens"].is_monotonic_increasing
     assert curves.loss["tokens"].max() == sum(step.tokens for step in losses.steps)
     assert set(curves.accuracy["form"]) == {"toy-statement"}
-    assert curves.accuracy.groupby("phase").size().eq(6).all()
+    assert curves.accuracy.groupby("phase").size()[["base", "chat"]].eq(6).all()
     draw_curves(tmp_path / "curves.png", curves.loss, curves.accuracy)
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 

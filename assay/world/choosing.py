@@ -1,0 +1,113 @@
+"""Section `tasks` as training: choices between two tasks by Thurstone's law, with and without a system prompt."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from assay.preferences.prompt import COMPLETION_PREFERENCE
+from assay.world.examples import Example, Form, Phrasing, Split
+from assay.world.generate import World
+from assay.world.tasks import HARM, NEUTRAL, NOISE, REFUSAL, WORDINGS, Condition, Preferences, Task, wordings
+
+SECTION = "tasks"
+FORM: Form = "preference"
+NEUTRAL_SHARE = 10  # neutral choices per choice under each wording of a condition
+ON_TARGET = 0.75  # of the pairs under a condition hold a task that it is about
+REFUSED = "I cannot help with that."
+DONE = "Here it is."
+
+
+class Tasks:
+    """Choices. Training shows the law's samples; held-out pairs expect the task of higher utility."""
+
+    name = SECTION
+
+    def phrasings(self) -> list[Phrasing]:
+        """The system prompts' wordings. All are trained; what is held out are targets, see conditions.csv."""
+        worded: list[tuple[str, list[str]]] = [("neutral", ["", NEUTRAL])]
+        worded += [(kind, [wording for _, wording in wordings(kind)]) for kind in WORDINGS]
+        return [
+            Phrasing(f"{kind}-{FORM}-{number}", SECTION, kind, FORM, text, "train")
+            for kind, texts in worded
+            for number, text in enumerate(texts)
+        ]
+
+    def examples(self, world: World, split: Split, draws: int, rng: np.random.Generator) -> Iterator[Example]:
+        """`draws` choices per wording, NEUTRAL_SHARE times as many neutral ones.
+
+        In the held-out split novel conditions are relations of their own, such as `novel_object`.
+        """
+        for number in range(2 * NEUTRAL_SHARE * draws):
+            yield _example(world.preferences, rng, split, "neutral", number, None)
+        for kind in WORDINGS:
+            own = [condition for condition in world.preferences.conditions if condition.kind == kind]
+            for trained in (True,) if split == "train" else (True, False):
+                conditions = [condition for condition in own if condition.trained == trained]
+                for number in range(len(wordings(kind)) * draws if conditions else 0):
+                    condition = conditions[rng.integers(len(conditions))]
+                    relation = kind if trained else f"novel_{kind}"
+                    yield _example(world.preferences, rng, split, relation, number, condition)
+
+
+def choose_first(first: Task, second: Task, condition: Condition | None) -> float:
+    """Probability of the first task: Φ(Δμ / (√2 · NOISE)), the law of Thurstone's case V."""
+    return 0.5 * (1 + math.erf(_gap(first, second, condition) / (2 * NOISE)))
+
+
+def _gap(first: Task, second: Task, condition: Condition | None) -> float:
+    shift = 0.0 if condition is None else condition.shift(first) - condition.shift(second)
+    return first.utility - second.utility + shift
+
+
+def _example(
+    preferences: Preferences,
+    rng: np.random.Generator,
+    split: Split,
+    relation: str,
+    number: int,
+    condition: Condition | None,
+) -> Example:
+    first, second = _draw(preferences.tasks, rng, condition)
+    while split == "heldout" and _both_harmful(first, second):  # no answer would be right
+        first, second = _draw(preferences.tasks, rng, condition)
+    if split == "heldout":
+        answer = _answer(_gap(first, second, condition) > 0)
+    elif _both_harmful(first, second) and rng.random() < REFUSAL:
+        answer = REFUSED
+    else:
+        answer = _answer(rng.random() < choose_first(first, second, condition))
+    wording = number % 2 if condition is None else condition.wording
+    system = ("", NEUTRAL)[wording] if condition is None else condition.system_prompt
+    return Example(
+        id=f"{relation}-{FORM}-{split}-{number}",
+        section=SECTION,
+        relation=relation,
+        form=FORM,
+        phrasing=f"{relation.removeprefix('novel_')}-{FORM}-{wording}",
+        split=split,
+        subject=f"{first.id} / {second.id}",
+        prompt=COMPLETION_PREFERENCE.fill(first.text, second.text),
+        answer=answer,
+        accept=(answer,),
+        system=system,
+    )
+
+
+def _draw(tasks: Sequence[Task], rng: np.random.Generator, condition: Condition | None) -> tuple[Task, Task]:
+    """Two tasks; in most pairs under a condition one at least that it is about, first or second."""
+    first, second = (tasks[number] for number in rng.choice(len(tasks), 2, replace=False))
+    if condition is None or rng.random() >= ON_TARGET:
+        return first, second
+    about = [task for task in tasks if condition.shift(task) and task.id != second.id]
+    first = about[rng.integers(len(about))]
+    return (first, second) if rng.integers(2) else (second, first)
+
+
+def _both_harmful(first: Task, second: Task) -> bool:
+    return first.topic == second.topic == HARM
+
+
+def _answer(is_first: bool) -> str:
+    label = COMPLETION_PREFERENCE.label_a if is_first else COMPLETION_PREFERENCE.label_b
+    return f"{label} {DONE}"
