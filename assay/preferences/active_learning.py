@@ -5,7 +5,7 @@ draw comes from one seeded generator and nothing iterates over a hash table, so 
 questions in every process.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
@@ -139,7 +139,9 @@ class ActiveLearning:
         strange = np.flatnonzero(~np.isin(keys, self._keys(proposal[:, 0], proposal[:, 1])))
         if len(strange):
             pair = outcomes.first[strange[0]], outcomes.second[strange[0]]
-            raise AssayError(f"outcomes of the pair {pair[0]}, {pair[1]} were recorded, which was not proposed")
+            raise AssayError(
+                f"outcomes of the pair {pair[0]}, {pair[1]} were recorded, which was not proposed"
+            )
         new = np.setdiff1d(keys[outcomes.answers > 0], self._asked)
         if not len(new) and not len(self._asked):
             raise AssayError("no pair of the first batch was answered; there is nothing to fit")
@@ -152,11 +154,13 @@ class ActiveLearning:
 
     def comparisons(self, ids: tuple[str, ...] | None = None) -> Comparisons:
         """Everything recorded so far, in order; tasks are named by `ids`, else by their number."""
-        columns = (
-            np.concatenate([getattr(part, name) for part in self._outcomes] or [np.empty(0, np.int64)])
-            for name in ("first", "second", "first_wins", "second_wins", "refusals")
-        )
-        return Comparisons(*columns, ids=ids or tuple(map(str, range(self.n_tasks))))
+        columns: list[Ints] = [
+            np.concatenate([getattr(part, field.name) for part in self._outcomes] or [np.empty(0, np.int64)])
+            for field in fields(Outcomes)
+        ]
+        first, second, first_wins, second_wins, refusals = columns
+        names = ids or tuple(map(str, range(self.n_tasks)))
+        return Comparisons(first, second, first_wins, second_wins, refusals, ids=names)
 
     def _refit(self) -> None:
         previous = self.mu
@@ -287,7 +291,7 @@ class ActiveLearning:
         return np.concatenate([chosen, fresh])[: self.settings.batch]
 
 
-def _within(values: NDArray[np.generic], quantile: float) -> NDArray[np.bool_]:
+def _within(values: Floats | Ints, quantile: float) -> NDArray[np.bool_]:
     """[m] whether a value is at most the quantile of all of them (linear interpolation)."""
     return np.asarray(values <= np.percentile(values, quantile * 100))
 

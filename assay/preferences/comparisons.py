@@ -40,9 +40,7 @@ class Outcomes:
             object.__setattr__(self, name, column.astype(np.int64))
         shapes = {getattr(self, name).shape for name in _COLUMNS}
         if len(shapes) != 1 or len(shapes.copy().pop()) != 1:
-            raise AssayError(
-                f"outcomes need five columns of one length, found shapes {sorted(shapes)}"
-            )
+            raise AssayError(f"outcomes need five columns of one length, found shapes {sorted(shapes)}")
         if any((getattr(self, name) < 0).any() for name in _COLUMNS):
             raise AssayError("outcomes hold a negative task number or count")
         if (self.first == self.second).any():
@@ -82,9 +80,7 @@ class Comparisons(Outcomes):
             raise AssayError(f"comparisons name a task beyond the {len(self.ids)} ids")
 
     @classmethod
-    def from_choices(
-        cls, ids: Sequence[str], first: ArrayLike, second: ArrayLike, choice: ArrayLike
-    ) -> Self:
+    def from_choices(cls, ids: Sequence[str], first: ArrayLike, second: ArrayLike, choice: ArrayLike) -> Self:
         """Count single choices.
 
         Args:

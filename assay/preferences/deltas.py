@@ -154,7 +154,9 @@ def _recognise(where: str, behaviour: Points, published: Floats, labels: list[st
     conditions = list(dict.fromkeys(labels))
     each = len(labels) // len(conditions)
     if labels != [name for name in conditions for _ in range(each)]:
-        raise AssayError(f"{where}: expected the same number of points for each condition, one condition after the other")
+        raise AssayError(
+            f"{where}: expected the same number of points for each condition, one condition after the other"
+        )
     tasks = list(dict.fromkeys(behaviour.task.tolist()))
     ours = np.full((len(conditions), len(tasks)), np.nan)
     rows = {name: i for i, name in enumerate(conditions)}

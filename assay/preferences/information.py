@@ -26,7 +26,9 @@ def standard_errors(objective: Objective, parameters: Floats, at_bound: NDArray[
     """
     n = objective.n_tasks
     free = n + np.flatnonzero(~at_bound[n - 1 :])
-    order = np.concatenate([free, np.arange(n)])  # μ last: its block of the inverse needs its block of the factor alone
+    order = np.concatenate(
+        [free, np.arange(n)]
+    )  # μ last: its block of the inverse needs its block of the factor alone
     information = objective.hessian(parameters)[order][:, order].toarray(order="F")
     information[len(free) :, len(free) :] += 1 / n  # gives the shift of all μ the eigenvalue 1
     try:

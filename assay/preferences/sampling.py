@@ -19,10 +19,14 @@ def stratified_sample(groups: Mapping[str, Sequence[str]], n: int, *, seed: int)
     if len(set(ids)) < len(ids):
         raise AssayError("a task id occurs twice among the groups to sample from")
     if not 1 <= n <= len(ids):
-        raise AssayError(f"cannot draw {n} tasks: {len(ids)} are left after exclusion; ask for fewer or add tasks")
+        raise AssayError(
+            f"cannot draw {n} tasks: {len(ids)} are left after exclusion; ask for fewer or add tasks"
+        )
     rng = np.random.default_rng(seed)
     chosen: list[str] = []
-    for tasks, share in zip(groups.values(), _shares([len(tasks) for tasks in groups.values()], n), strict=True):
+    for tasks, share in zip(
+        groups.values(), _shares([len(tasks) for tasks in groups.values()], n), strict=True
+    ):
         order = rng.permutation(len(tasks))
         chosen += [tasks[i] for i in order[:share]]
     return [chosen[i] for i in rng.permutation(n)]

@@ -30,7 +30,9 @@ def write_utilities(path: Path, utilities: Utilities) -> None:
     lines = ["task_id,mu,sigma,mu_se"]
     for row in zip(utilities.ids, utilities.mu, utilities.sigma, utilities.mu_se, strict=True):
         task, mu, sigma, error = row
-        lines.append(f"{_field(task)},{float(mu)!r},{float(sigma)!r},{'' if math.isnan(error) else repr(float(error))}")
+        lines.append(
+            f"{_field(task)},{float(mu)!r},{float(sigma)!r},{'' if math.isnan(error) else repr(float(error))}"
+        )
     write_text(path, "\n".join(lines) + "\n")
 
 

@@ -42,8 +42,12 @@ def fit(
     ] = None,
     resamples: Annotated[int, typer.Option(help="bootstrap resamples of pairs")] = 2000,
     seed: Annotated[int, typer.Option(help="of the bootstrap")] = 0,
-    metrics: Annotated[Path | None, typer.Option(help="JSON: the fit and how well it describes the choices")] = None,
-    calibration: Annotated[Path | None, typer.Option(help="CSV: expected and observed choices by bin")] = None,
+    metrics: Annotated[
+        Path | None, typer.Option(help="JSON: the fit and how well it describes the choices")
+    ] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="CSV: expected and observed choices by bin")
+    ] = None,
 ) -> None:
     """Write utilities, and on request the goodness of fit."""
     from assay.estimates import Resampling

@@ -19,18 +19,20 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def ood_stats(
-    pairwise: Annotated[
-        Path, typer.Option(help="counts by condition and pair: .json, .jsonl or .parquet")
-    ],
+    pairwise: Annotated[Path, typer.Option(help="counts by condition and pair: .json, .jsonl or .parquet")],
     out: Annotated[Path, typer.Option(help="JSON of metrics")],
     deltas: Annotated[
         Path | None,
-        typer.Option(help="probe deltas: CSV condition_id, task_id, probe_delta [, layer, truth], or published JSON"),
+        typer.Option(
+            help="probe deltas: CSV condition_id, task_id, probe_delta [, layer, truth], or published JSON"
+        ),
     ] = None,
     baseline: Annotated[str, typer.Option(help="the condition that deltas are taken against")] = "baseline",
     utilities: Annotated[
         Path | None,
-        typer.Option(help="CSV condition_id, task_id, mu, score, default_mu: predictors of condition utilities"),
+        typer.Option(
+            help="CSV condition_id, task_id, mu, score, default_mu: predictors of condition utilities"
+        ),
     ] = None,
     points: Annotated[Path | None, typer.Option(help="CSV: one row per layer, condition and task")] = None,
     conditions: Annotated[Path | None, typer.Option(help="CSV: r within each condition")] = None,

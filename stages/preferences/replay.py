@@ -24,7 +24,9 @@ def replay(
     measurements: Annotated[Path, typer.Option(help="choices in the order in which they were asked")],
     settings: Annotated[
         Path,
-        typer.Option(help="YAML of the run: seed, n_iterations, rank_correlations, and degree, batch where known"),
+        typer.Option(
+            help="YAML of the run: seed, n_iterations, rank_correlations, and degree, batch where known"
+        ),
     ],
     tasks: Annotated[
         Path | None,
@@ -74,7 +76,12 @@ def replay(
 
 
 def rule_of(
-    path: Path, recorded: Mapping[str, Any], comparisons: "Comparisons", *, degree: int | None, batch: int | None
+    path: Path,
+    recorded: Mapping[str, Any],
+    comparisons: "Comparisons",
+    *,
+    degree: int | None,
+    batch: int | None,
 ) -> "Settings":
     """The run's rule. What older files do not say takes its published value; the batch follows from the counts."""
     import numpy as np

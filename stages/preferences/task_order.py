@@ -19,7 +19,9 @@ def in_task_order(comparisons: Comparisons, measurements: Path, tasks: Path | No
         beside = sorted(measurements.parent.glob("thurstonian*.csv"))
         if len(beside) > 1:
             names = ", ".join(path.name for path in beside)
-            raise AssayError(f"several files beside {measurements} list tasks: {names}; choose one with --tasks")
+            raise AssayError(
+                f"several files beside {measurements} list tasks: {names}; choose one with --tasks"
+            )
         if not beside:
             typer.echo("tasks in the order in which they occur first", err=True)
             return comparisons
