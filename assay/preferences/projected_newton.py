@@ -74,7 +74,8 @@ def _newton_direction(
 ) -> Floats:
     """[k] an approximate Newton step on the free parameters, or the scaled gradient where the curvature is not positive."""
     matrix = hessian[free][:, free]
-    scale = np.abs(matrix.diagonal())
+    diagonal = np.abs(matrix.diagonal())
+    scale = np.where(diagonal > 0, diagonal, 1.0)
     scaling = LinearOperator(matrix.shape, matvec=lambda v: v / scale, dtype=np.float64)
     inner, _ = cg(matrix, -gradient[free], rtol=accuracy, maxiter=500, M=scaling)
     if not np.isfinite(inner).all() or inner @ gradient[free] >= 0:
