@@ -14,7 +14,7 @@ from assay.preferences.utility_files import read_utilities
 QUICK = ("--resamples", 100)
 
 
-def write_measurements(path, comparisons, rng=None):
+def write_measurements(path, comparisons):
     """One row per choice, in order of pairs."""
     rows = []
     for k in range(len(comparisons)):
@@ -228,7 +228,7 @@ def test_ood_stats_names_what_is_wrong_and_keeps_the_earlier_file(tmp_path, caps
 
 
 @needs_published
-def test_the_published_commands(tmp_path, capsys):
+def test_the_published_commands(tmp_path):
     measurements = THURSTONE / "measurements.yaml"
     utilities, metrics = tmp_path / "u.csv", tmp_path / "m.json"
     options = ("--tolerance", "reference", "--refusals", "as-b", "--metrics", metrics, "--no-errors", *QUICK)
