@@ -5,7 +5,7 @@ draw comes from one seeded generator and nothing iterates over a hash table, so 
 questions in every process.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
@@ -154,11 +154,13 @@ class ActiveLearning:
 
     def comparisons(self, ids: tuple[str, ...] | None = None) -> Comparisons:
         """Everything recorded so far, in order; tasks are named by `ids`, else by their number."""
-        columns = (
-            np.concatenate([getattr(part, name) for part in self._outcomes] or [np.empty(0, np.int64)])
-            for name in ("first", "second", "first_wins", "second_wins", "refusals")
-        )
-        return Comparisons(*columns, ids=ids or tuple(map(str, range(self.n_tasks))))
+        columns: list[Ints] = [
+            np.concatenate([getattr(part, field.name) for part in self._outcomes] or [np.empty(0, np.int64)])
+            for field in fields(Outcomes)
+        ]
+        first, second, first_wins, second_wins, refusals = columns
+        names = ids or tuple(map(str, range(self.n_tasks)))
+        return Comparisons(first, second, first_wins, second_wins, refusals, ids=names)
 
     def _refit(self) -> None:
         previous = self.mu
@@ -289,7 +291,7 @@ class ActiveLearning:
         return np.concatenate([chosen, fresh])[: self.settings.batch]
 
 
-def _within(values: NDArray[np.generic], quantile: float) -> NDArray[np.bool_]:
+def _within(values: Floats | Ints, quantile: float) -> NDArray[np.bool_]:
     """[m] whether a value is at most the quantile of all of them (linear interpolation)."""
     return np.asarray(values <= np.percentile(values, quantile * 100))
 

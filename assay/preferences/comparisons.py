@@ -98,7 +98,8 @@ class Comparisons(Outcomes):
         counts = np.zeros((len(start), len(CHOICES)), np.int64)
         np.add.at(counts, (np.argsort(order)[row], np.asarray(choice, np.int64)), 1)
         pairs = shown[start[order]]
-        return cls(pairs[:, 0], pairs[:, 1], *counts.T, ids=tuple(ids))
+        a, b, refused = counts.T
+        return cls(pairs[:, 0], pairs[:, 1], a, b, refused, ids=tuple(ids))
 
     def reordered(self, ids: Sequence[str]) -> Self:
         """The same counts with tasks numbered as in `ids`, which may name more tasks. Raises AssayError if one is missing."""

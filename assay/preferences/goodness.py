@@ -137,8 +137,8 @@ def _calibration(probability: Floats, wins: Ints, bins: int) -> Calibration:
     total = wins.sum(axis=1)
     edges = np.linspace(0, 1, bins + 1)
     place = np.clip(np.searchsorted(edges, probability, side="right") - 1, 0, bins - 1)
-    choices = np.bincount(place, total, bins).astype(np.int64)
-    expected = np.bincount(place, total * probability, bins)
+    choices: Ints = np.bincount(place, total, bins).astype(np.int64)
+    expected = np.asarray(np.bincount(place, total * probability, bins), np.float64)
     observed = np.bincount(place, wins[:, 0], bins).astype(np.int64)
     spread = np.bincount(place, total * probability * (1 - probability), bins)
     used = spread > 0

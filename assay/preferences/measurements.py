@@ -101,7 +101,7 @@ def _yaml_rows(path: Path) -> Iterator[_Row]:
 
 
 def _yaml_row(row: dict[str, str], line: int) -> _Row:
-    return f"line {line}", *(row.get(name) for name in FIELDS)
+    return f"line {line}", row.get("task_a"), row.get("task_b"), row.get("choice")
 
 
 def _yaml_scalar(path: Path, line: int, name: str, text: str) -> str:
@@ -129,14 +129,14 @@ def _csv_rows(path: Path) -> Iterator[_Row]:
             if missing:
                 raise AssayError(f"{path}, line 1: column {', '.join(map(repr, missing))} is missing")
             for row in reader:
-                yield f"line {reader.line_num}", *(row[name] for name in FIELDS)
+                yield f"line {reader.line_num}", row["task_a"], row["task_b"], row["choice"]
     except (csv.Error, UnicodeDecodeError) as error:
         raise AssayError(f"{path} is not a CSV table: {error}") from error
 
 
 def _jsonl_rows(path: Path) -> Iterator[_Row]:
     for number, row in read_rows(path):
-        yield f"line {number}", *(row.get(name) for name in FIELDS)
+        yield f"line {number}", row.get("task_a"), row.get("task_b"), row.get("choice")
 
 
 def _parquet_rows(path: Path) -> Iterator[_Row]:
@@ -152,6 +152,6 @@ def _parquet_rows(path: Path) -> Iterator[_Row]:
             for batch in file.iter_batches(columns=list(FIELDS)):
                 for values in zip(*(batch.column(name).to_pylist() for name in FIELDS), strict=True):
                     number += 1
-                    yield f"row {number}", *values
+                    yield f"row {number}", values[0], values[1], values[2]
     except (pyarrow.ArrowException, OSError) as error:
         raise AssayError(f"{path} is not a Parquet file: {error}") from error

@@ -43,7 +43,8 @@ class Objective:
         first, second = comparisons.first, comparisons.second
         keys = np.concatenate([first * n + second, second * n + first])
         unique, row = np.unique(keys, return_inverse=True)
-        count = np.bincount(row, np.concatenate([first_wins, second_wins]), len(unique))
+        wins = np.concatenate([first_wins, second_wins])
+        count = np.asarray(np.bincount(row, wins, len(unique)), np.float64)
         winner, loser = np.divmod(unique[count > 0], n)
         return cls(n, winner, loser, count[count > 0], floor)
 

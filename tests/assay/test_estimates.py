@@ -6,6 +6,7 @@ from assay.errors import AssayError
 from assay.estimates import (
     Estimate,
     Resampling,
+    bootstrap_crossed,
     bootstrap_mean,
     bootstrap_totals,
     bootstrap_weights,
@@ -126,6 +127,26 @@ def test_clustered_intervals_cover_and_naive_ones_do_not():
         naive += bootstrap_mean(values, resampling=resampling).holds(0.0)
     assert covered >= 0.88 * 150
     assert naive <= 0.65 * 150
+
+
+def test_crossed_items_agree_with_the_slow_loop_and_cover_more_than_items_do():
+    rng = np.random.default_rng(0)
+    rows, columns = (grid.ravel() for grid in np.meshgrid(np.arange(20), np.arange(15), indexing="ij"))
+    values = rng.normal(size=20)[rows] + rng.normal(size=15)[columns] + 0.1 * rng.normal(size=300)
+    table = values.reshape(20, 15)
+    drawn = [table[rng.integers(0, 20, 20)][:, rng.integers(0, 15, 15)].mean() for _ in range(4000)]
+    lower, upper = np.quantile(drawn, [0.025, 0.975])
+    found = bootstrap_crossed(
+        lambda w: (w @ values) / w.sum(axis=1), rows=rows, columns=columns, resampling=Resampling(3, 4000)
+    )
+    tolerance = 0.08 * (upper - lower)
+    np.testing.assert_allclose([found.lower, found.upper], [lower, upper], atol=tolerance)
+    assert (found.value, found.n) == (pytest.approx(values.mean()), 300)
+    for labels in (rows, columns, None):
+        narrower = bootstrap_mean(values, clusters=labels, resampling=PLAIN)
+        assert narrower.upper - narrower.lower < found.upper - found.lower
+    with pytest.raises(AssayError, match="two rows, two columns"):
+        bootstrap_crossed(lambda w: w.sum(axis=1), rows=[0, 1], columns=[0, 0], resampling=PLAIN)
 
 
 def test_the_seed_decides():
