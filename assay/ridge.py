@@ -178,7 +178,8 @@ def _apply_reflectors(householder: Floats, tau: Floats, C: Floats, transpose: st
     work = max(1, C.shape[1]) * 64
     lower, _, info = lapack.dormqr("L", transpose, householder, tau, np.asfortranarray(C[1:]), work)
     assert info == 0
-    return np.concatenate([C[:1], lower])
+    product: Floats = np.concatenate([C[:1], lower])
+    return product
 
 
 def _checked(

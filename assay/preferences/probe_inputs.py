@@ -28,11 +28,13 @@ def keep_tasks(
     utilities: Mapping[str, float],
     topics: Topics,
     available: Sequence[set[str]],
-    choices: pd.DataFrame | None,
+    choices: pd.DataFrame | None = None,
+    *,
+    held_in: str = "activations",
 ) -> Kept:
-    """Tasks with a utility, a topic and activations in every store (`available`: the ids of each).
+    """Tasks with a utility, a topic and features in every source (`available`: the ids of each, `held_in`: its word).
 
-    `choices` has columns task_a, task_b and choice; None stands for no choices.
+    `choices` has columns task_a, task_b and choice; None stands for no choices. Raises AssayError when no task is left.
     """
     held = set.intersection(*available)
     with_rows = [task for task in utilities if task in held]
@@ -45,9 +47,8 @@ def keep_tasks(
     mu = np.array([utilities[task] for task in ids])
     counts = {
         "tasks": len(ids),
-        "tasks_without_activations": len(utilities) - len(with_rows),
+        f"tasks_without_{held_in}": len(utilities) - len(with_rows),
         "tasks_without_topic": len(with_rows) - len(ids),
-        "choices": pairs.n_choices,
         **dropped,
     }
     return Kept(Tasks(ids, mu, topics.codes(ids), pairs), counts)
@@ -97,4 +98,8 @@ def _pairs(choices: pd.DataFrame | None, ids: Sequence[str]) -> tuple[Pairs, dic
     low = np.bincount(inverse, lower_wins, len(keys))
     made = np.bincount(inverse, minlength=len(keys))
     pairs = Pairs(keys // len(ids), keys % len(ids), low.astype(np.float64), (made - low).astype(np.float64))
-    return pairs, {"choices_refused": int((refused & known).sum()), "choices_elsewhere": int((~known).sum())}
+    return pairs, {
+        "choices": pairs.n_choices,
+        "choices_refused": int((refused & known).sum()),
+        "choices_elsewhere": int((~known).sum()),
+    }

@@ -31,7 +31,9 @@ class Planted:
         self._store("base", [[], [self.words, self.knowledge + rng.normal(size=n)]], rng)
         self._store("content", [[self.words + rng.normal(size=n)]], rng)
         for name, rows in (("train", self.train), ("eval", self.eval)):
-            table = pd.DataFrame({"task_id": [self.ids[row] for row in rows], "mu": self.mu[rows], "sigma": 1.0})
+            table = pd.DataFrame(
+                {"task_id": [self.ids[row] for row in rows], "mu": self.mu[rows], "sigma": 1.0}
+            )
             table.to_csv(folder / f"{name}.csv", index=False)
             self._choices(name, rows, rng)
         assigned = {task: TOPICS[topic] for task, topic in zip(self.ids, self.topic, strict=True)}
@@ -68,5 +70,9 @@ class Planted:
             "train-choices": folder / "train.parquet", "eval-choices": folder / "eval.parquet", "layer": "1",
         }  # fmt: skip
         options |= changes
-        sets = [part for name in ("chat", "base", "content") for part in ("--features", f"{name}={folder}/{name}.h5")]
+        sets = [
+            part
+            for name in ("chat", "base", "content")
+            for part in ("--features", f"{name}={folder}/{name}.h5")
+        ]
         return sets + [str(part) for name, value in options.items() for part in (f"--{name}", value)]
