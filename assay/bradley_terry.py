@@ -107,6 +107,6 @@ def _curvature(Z: Floats, pairs: Pairs, share: Floats) -> Floats:
     n = len(Z)
     links = sparse.coo_array((share, (pairs.first, pairs.second)), shape=(n, n)).tocsr()
     links = links + links.T
-    degrees = np.asarray(links.sum(axis=0)).ravel()
+    degrees = np.bincount(pairs.first, share, n) + np.bincount(pairs.second, share, n)
     curvature: Floats = 0.25 * (Z.T @ (degrees[:, None] * Z - links @ Z))
     return curvature

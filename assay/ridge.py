@@ -156,7 +156,8 @@ def solve_shifted(A: Floats, B: Floats, alphas: Floats) -> Floats:
     """(A + αI)⁻¹ B for every α > 0 → [a, m, k]; A [m, m] symmetric and positive semi-definite, B [m, k]."""
     m, k = B.shape
     if m == 1:
-        return B[None] / (A[0, 0] + alphas)[:, None, None]
+        only: Floats = B[None] / (A[0, 0] + alphas)[:, None, None]
+        return only
     work = int(lapack.dsytrd_lwork(m, lower=1)[0])
     reflectors, diagonal, off, tau, info = lapack.dsytrd(
         np.asfortranarray(A), lower=1, lwork=work, overwrite_a=1

@@ -62,7 +62,9 @@ def minilm_folder() -> Path | None:
 
 def _minilm(texts: Sequence[str], advance: Callable[[int], None]) -> NDArray[np.float32]:
     from sentence_transformers import SentenceTransformer
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # of the weights: they load in a moment
     try:
         model = SentenceTransformer(str(minilm_folder() or MINILM_HUB), device="cpu")
     except OSError as error:

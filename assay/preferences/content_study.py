@@ -84,7 +84,7 @@ def content_estimates(
     folds: int,
     minimum_topic: int,
     resampling: Resampling,
-) -> dict[str, Estimate | float]:
+) -> dict[str, Estimate | float | int]:
     """What features `X` [n, d] of the texts say about utilities `mu` [n] with topic numbers `topics` [n].
 
     * `cv_r2` and its `cv_alpha`: the published convention (plain ridge, consecutive folds, α chosen on the reported folds);
@@ -116,7 +116,7 @@ def content_estimates(
         "topic_only_r2": topic_r_squared(y, topics, resampling),
         "topic_r": mean_correlation(by_topic, resampling, weighted=False),
         "topic_r_weighted": mean_correlation(by_topic, resampling, weighted=True),
-        "topic_folds": float(len(left_out)),
+        "topic_folds": len(left_out),
     }
 
 

@@ -61,7 +61,7 @@ def probe(
 
     paths = _named(features)
     taxonomy = read_topics(topics)
-    chosen = [path and read_choices(path) for path in (train_choices, eval_choices)]
+    chosen = [read_choices(path) if path else None for path in (train_choices, eval_choices)]
     utilities = read_utilities(train_utilities), read_utilities(eval_utilities)
     settings = Settings(_grid(alphas), hold_out, minimum_topic, shuffles, seed, resamples)
     with ExitStack() as open_files:
