@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assay.correlations import N_COLUMNS, agreement_columns, r_squared_of_totals
+from assay.correlations import N_COLUMNS, agreement_columns, point_r_squared, r_squared_of_totals
 from assay.errors import AssayError
 from assay.estimates import Estimate, Resampling, bootstrap_totals
 from assay.fold_statistics import FoldScores, mean_correlation
@@ -66,7 +66,7 @@ def nested_r_squared(
     """Mean over shuffled folds of R², on standardised features, with α chosen inside the training folds."""
     order = np.random.default_rng(resampling.seed).permutation(len(np.asarray(y)))
     codes = consecutive_folds(len(order), folds)[np.argsort(order)]
-    found = leave_groups_out(GroupedRidge(X, y, codes), alphas=alphas, minimum=1)
+    found = leave_groups_out(GroupedRidge(X, y, codes), alphas=alphas, minimum=1, criterion=point_r_squared)
     truth, scores = np.asarray(y, dtype=np.float64), np.empty(len(order))
     for fold in found:
         scores[fold.rows] = fold.scores[:, 0]

@@ -41,7 +41,7 @@ def keep_tasks(
     ids = [task for task in with_rows if task in topics.of]
     if not ids:
         raise AssayError(
-            "no task has a utility, a topic and activations; check that the files name tasks alike"
+            f"no task has a utility, a topic and {held_in}; check that the files name tasks alike"
         )
     pairs, dropped = _pairs(choices, ids)
     mu = np.array([utilities[task] for task in ids])

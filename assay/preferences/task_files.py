@@ -56,7 +56,7 @@ def read_utilities(path: Path) -> dict[str, float]:
         if bad.any():
             line = int(np.argmax(bad))
             raise AssayError(
-                f"{path}, line {line + 2}: {what} is {table[what].iloc[line]!r}; repair that row"
+                f"{path}, line {line + 2}: {what} is '{table[what].iloc[line]}'; repair that row"
             )
     return dict(zip(table["task_id"], values.tolist(), strict=True))
 

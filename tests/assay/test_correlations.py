@@ -25,6 +25,9 @@ def test_values_are_those_of_scipy_and_scikit_learn(values):
     assert c.r_squared(scores, truth, RESAMPLING).value == pytest.approx(r2_score(truth, scores))
     shifted = scores - scores.mean() + truth.mean()
     assert c.shifted_r_squared(scores, truth, RESAMPLING).value == pytest.approx(r2_score(truth, shifted))
+    assert c.point_r_squared(np.stack([scores, shifted]), truth) == pytest.approx(
+        [r2_score(truth, scores), r2_score(truth, shifted)]
+    )
     assert c.point_pearson(np.stack([scores, -scores]), truth)[1] == pytest.approx(
         -stats.pearsonr(scores, truth).statistic
     )

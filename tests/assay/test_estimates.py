@@ -162,7 +162,11 @@ def test_strata_keep_their_sizes_in_every_resample():
     assert free.lower < free.upper
     with pytest.raises(AssayError, match="one stratum for each"):
         bootstrap_totals(
-            columns, lambda t: t[..., 0], resampling=Resampling(0, 200), clusters=np.arange(43) // 2, strata=strata
+            columns,
+            lambda t: t[..., 0],
+            resampling=Resampling(0, 200),
+            clusters=np.arange(43) // 2,
+            strata=strata,
         )
 
 
@@ -172,7 +176,9 @@ def test_stratified_weights_reach_the_items_they_belong_to():
     seen = []
 
     def statistic(weights):
-        seen.append(np.stack([weights[:, strata == 0].sum(axis=1), weights[:, strata == 1].sum(axis=1)], axis=1))
+        seen.append(
+            np.stack([weights[:, strata == 0].sum(axis=1), weights[:, strata == 1].sum(axis=1)], axis=1)
+        )
         return weights @ np.arange(30)
 
     bootstrap_weights(30, statistic, resampling=Resampling(0, 100), strata=strata)

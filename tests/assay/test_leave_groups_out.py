@@ -63,6 +63,18 @@ def test_utilities_of_the_held_out_group_are_not_seen(data):
     np.testing.assert_allclose(after.scores, before.scores, atol=1e-9)
 
 
+def test_the_criterion_chooses_the_penalty(data):
+    """A criterion that prefers small predictions takes the largest penalty, its opposite the smallest."""
+    ridge = GroupedRidge(*data)
+    for sign, alpha in ((-1, max(ALPHAS)), (1, min(ALPHAS))):
+        folds = leave_groups_out(
+            ridge,
+            alphas=ALPHAS,
+            criterion=lambda scores, truth, s=sign: s * scores.var(axis=-1) + 0 * truth[..., 0],
+        )
+        assert {fold.alphas[0] for fold in folds} == {alpha}
+
+
 def test_too_few_groups_are_refused(data):
     X, Y, groups = data
     with pytest.raises(AssayError, match="at least 6 groups of 10 or more items, found 5"):
