@@ -88,17 +88,17 @@ def study_features(
     design: Design,
     *,
     penalties: Sequence[float],
-    advance: Callable[[int], None] = lambda _: None,
+    tell: Callable[[int], None] = lambda _: None,
 ) -> FeatureSet:
     """Read every layer out, one in memory at a time; controls and the Bradley–Terry probe (L2 `penalties` to choose from)
-    at the best one. `advance` is told of each layer that is done."""
+    at the best one. `tell` is told how many layers are done."""
     results: dict[int, LayerResult] = {}
     for layer in layers:
         readout = read_out(*read(layer), design)
         estimates = held_out_estimates(readout, design) | topic_estimates(readout, design)
         spread = float(topic_scores(readout, design, RAW).correlations().std())
         results[layer] = LayerResult(readout, estimates, spread)
-        advance(1)
+        tell(len(results))
     best = max(results, key=lambda layer: (results[layer].readout.held_out.sweep_r[RAW], -layer))
     train, evaluation = read(best)
     extra = gaussian_controls(train, evaluation, design) if design.settings.shuffles > 1 else {}

@@ -13,7 +13,9 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def content(
     tasks: Annotated[Path, typer.Option(help="texts: JSON list, JSONL or CSV with task_id and prompt")],
-    utilities: Annotated[Path, typer.Option(help="CSV: task_id, mu; its order is the order of the folds")],
+    utilities: Annotated[
+        Path, typer.Option(help="CSV: task_id, mu, sigma; its order is the order of the folds")
+    ],
     topics: Annotated[Path, typer.Option(help="JSON or CSV: the topic of every task")],
     out: Annotated[Path, typer.Option(help="metrics (JSON)")],
     encoder: Annotated[Literal["minilm", "tfidf"], typer.Option(help="features of a text")] = "minilm",
@@ -24,20 +26,23 @@ def content(
 ) -> None:
     """Write cross-validated R², R² of topics alone, and r on held-out topics."""
     import numpy as np
+    from assay.preferences.utility_files import read_utilities
 
     from assay.estimates import Estimate, Resampling
     from assay.files import write_json
     from assay.preferences.content import encode_texts
     from assay.preferences.content_study import content_estimates
     from assay.preferences.probe_inputs import keep_tasks
-    from assay.preferences.task_files import read_texts, read_utilities
+    from assay.preferences.task_files import read_texts
     from assay.preferences.topics import read_topics
-    from stages.steps import steps
+    from stages.preferences.steps import stepping
 
     texts, taxonomy = read_texts(tasks), read_topics(topics)
     kept = keep_tasks(read_utilities(utilities), taxonomy, [set(texts)], held_in="texts")
-    with steps("texts", len(kept.tasks.ids)) as advance:
-        features = encode_texts([texts[task] for task in kept.tasks.ids], encoder, advance=advance)
+    with stepping("encode", len(kept.tasks.ids)) as tell:
+        features = encode_texts(
+            [texts[task] for task in kept.tasks.ids], encoder, tell=lambda done: tell(done, "texts")
+        )
     estimates = content_estimates(
         features,
         kept.tasks.mu,

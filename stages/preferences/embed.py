@@ -24,14 +24,14 @@ def embed(
     from assay.preferences.content import encode_texts, encoder_fingerprint
     from assay.preferences.task_files import read_texts
     from assay.store import StoreHeader, create_store
-    from stages.steps import steps
+    from stages.preferences.steps import stepping
 
     texts = read_texts(tasks)
     values = list(texts.values())
     pin = encoder_fingerprint(encoder, values)
     rows = hashlib.sha256("\0".join([pin, *texts, *values]).encode()).hexdigest()
-    with steps("texts", len(texts)) as advance:
-        features = encode_texts(values, encoder, advance=advance)
+    with stepping("encode", len(texts)) as tell:
+        features = encode_texts(values, encoder, tell=lambda done: tell(done, "texts"))
     header = StoreHeader(encoder, pin, "text", "all", "mean", "float32", rows)
     with create_store(out, header, layers=[0], d=features.shape[1], ids=list(texts)) as store:
         store.write(np.ascontiguousarray(features, dtype="<f4")[:, None, :])

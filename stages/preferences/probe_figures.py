@@ -14,31 +14,28 @@ app = typer.Typer(add_completion=False)
 def probe_figures(
     table: Annotated[Path, typer.Option(help="table of layers that the probe stage wrote")],
     topic_table: Annotated[Path, typer.Option(help="its table of held-out topics")],
-    utilities: Annotated[Path, typer.Option(help="CSV: task_id, mu")],
+    utilities: Annotated[Path, typer.Option(help="CSV: task_id, mu, sigma")],
     topics: Annotated[Path, typer.Option(help="JSON or CSV: the topic of every task")],
     out: Annotated[Path, typer.Option(help="folder for probe_bars, probe_topics, probe_layers, topic_means")],
 ) -> None:
     """Draw feature sets compared, r by topic, r by layer, and the mean utility of every topic."""
     import numpy as np
+    from assay.preferences.utility_files import read_utilities
 
     from assay.files import atomic_path, write_text
     from assay.preferences import probe_figures as figures
-    from assay.preferences.task_files import read_utilities
     from assay.preferences.topics import read_topics
 
     layers = figures.read_table(table, ["features", "layer", "selected", "heldout_r", "topic_r"])
     by_topic = figures.read_table(topic_table, ["features", "topics", "r", "r_lo", "r_hi", "r_n"])
     measured, taxonomy = read_utilities(utilities), read_topics(topics)
-    ids = [task for task in measured if task in taxonomy.of]
-    mu = np.array([measured[task] for task in ids])
+    known = np.array([task in taxonomy.of for task in measured.ids])
+    names = [taxonomy.of[task] for task in measured.ids if task in taxonomy.of]
     drawings = {
         "probe_bars": (figures.bars_table(layers), figures.draw_bars),
         "probe_topics": (by_topic, figures.draw_topics),
         "probe_layers": (figures.layers_table(layers), figures.draw_layers),
-        "topic_means": (
-            figures.topic_means_table(mu, [taxonomy.of[i] for i in ids]),
-            figures.draw_topic_means,
-        ),
+        "topic_means": (figures.topic_means_table(measured.mu[known], names), figures.draw_topic_means),
     }
     for name, (shown, draw) in drawings.items():
         write_text(out / f"{name}.csv", shown.to_csv(index=False))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from assay.preferences.utility_files import read_utilities
 from preferences.command_line import stage
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold, cross_val_score
@@ -21,7 +22,7 @@ from assay.preferences.content_study import (
     cross_validated_r_squared,
     nested_r_squared,
 )
-from assay.preferences.task_files import read_texts, read_utilities
+from assay.preferences.task_files import read_texts
 from assay.preferences.topics import read_topics, topic_r_squared
 
 DATA = os.environ.get("ASSAY_REFERENCE_DATA")
@@ -46,8 +47,8 @@ def test_minilm_is_sentence_transformers_and_sees_meaning():
     from sentence_transformers import SentenceTransformer
 
     done = []
-    features = encode_texts(TEXTS, "minilm", advance=done.append)
-    assert (features.shape, features.dtype, sum(done)) == ((5, 384), np.float32, 5)
+    features = encode_texts(TEXTS, "minilm", tell=done.append)
+    assert (features.shape, features.dtype, done) == ((5, 384), np.float32, [5])
     model = SentenceTransformer(str(minilm_folder()), device="cpu")
     np.testing.assert_allclose(features[3], model.encode(TEXTS[3]), atol=1e-5)
     similar = features @ features[0]
@@ -107,8 +108,7 @@ def test_nested_cross_validation_finds_nothing_in_nothing(regression):
 @needs_data
 def test_topics_alone_explain_the_published_share():
     utilities, topics = read_utilities(PUBLISHED / "utilities.csv"), read_topics(PUBLISHED / "topics.json")
-    mu = np.array([*utilities.values()])
-    estimate = topic_r_squared(mu, topics.codes([*utilities]), RESAMPLING)
+    estimate = topic_r_squared(utilities.mu, topics.codes(utilities.ids), RESAMPLING)
     assert (round(estimate.value, 4), estimate.n) == (0.6074, 3000)
 
 
@@ -117,8 +117,8 @@ def test_topics_alone_explain_the_published_share():
 def test_the_published_texts_a_part():
     """The code of the published number on every 15th task, against scikit-learn on the same features."""
     texts, utilities = read_texts(PUBLISHED / "tasks.json"), read_utilities(PUBLISHED / "utilities.csv")
-    ids = [*utilities][::15]
-    X, mu = encode_texts([texts[i][:300] for i in ids], "minilm"), np.array([utilities[i] for i in ids])
+    ids, mu = utilities.ids[::15], utilities.mu[::15]
+    X = encode_texts([texts[i][:300] for i in ids], "minilm")
     topics = read_topics(PUBLISHED / "topics.json").codes(ids)
     found = content_estimates(X, mu, topics, alphas=ALPHAS, folds=5, minimum_topic=10, resampling=RESAMPLING)
     means = [cross_val_score(Ridge(alpha=alpha), X, mu, cv=KFold(5)).mean() for alpha in ALPHAS]

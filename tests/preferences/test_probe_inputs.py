@@ -1,17 +1,24 @@
-import pandas as pd
+import numpy as np
 import pytest
+from assay.preferences.comparisons import Comparisons
+from assay.preferences.utility_files import UtilityTable
 
 from assay.errors import AssayError
-from assay.preferences.probe_inputs import keep_tasks, read_choices
+from assay.preferences.probe_inputs import keep_tasks
 from assay.preferences.topics import Topics
 
-UTILITIES = {"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0, "e": 5.0}
+UTILITIES = UtilityTable(tuple("abcde"), np.arange(1.0, 6), np.ones(5), np.ones(5))
 TOPICS = Topics(dict.fromkeys("abce", "x"))
 
 
 def test_what_is_left_out_is_counted():
     rows = [("a", "c", "a"), ("c", "a", "a"), ("a", "c", "b"), ("a", "c", "refusal"), ("a", "b", "a"), ("a", "z", "refusal")]  # fmt: skip
-    choices = pd.DataFrame(rows, columns=["task_a", "task_b", "choice"])
+    first, second, choice = (
+        ["abcz".index(row[0]) for row in rows],
+        ["abcz".index(row[1]) for row in rows],
+        [("a", "b", "refusal").index(row[2]) for row in rows],
+    )
+    choices = Comparisons.from_choices("abcz", first, second, choice)
     kept = keep_tasks(UTILITIES, TOPICS, [set("abcd"), set("acdef")], choices)
     assert kept.tasks.ids == ["a", "c"]
     assert kept.tasks.mu.tolist() == [1, 3]
@@ -27,28 +34,3 @@ def test_what_is_left_out_is_counted():
 def test_no_task_left_is_an_error():
     with pytest.raises(AssayError, match="no task has a utility, a topic and texts"):
         keep_tasks(UTILITIES, TOPICS, [set("z")], held_in="texts")
-
-
-def test_choices_from_both_formats(tmp_path):
-    table = pd.DataFrame(
-        {"task_a": ["a", "b"], "task_b": ["b", "c"], "choice": ["a", "refusal"], "extra": [1, 2]}
-    )
-    table.to_parquet(tmp_path / "c.parquet")
-    table.to_json(tmp_path / "c.jsonl", orient="records", lines=True)
-    for name in ("c.parquet", "c.jsonl"):
-        assert read_choices(tmp_path / name).values.tolist() == [["a", "b", "a"], ["b", "c", "refusal"]]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ('{"task_a": "a", "task_b": "b", "choice": "A"}', "row 1: choice is 'A'"),
-        ('{"task_a": "a", "task_b": "b"}', "lacks the column 'choice'"),
-        ("{", "cannot read choices"),
-    ],
-)
-def test_malformed_choices_are_named(tmp_path, text, message):
-    path = tmp_path / "c.jsonl"
-    path.write_text(text)
-    with pytest.raises(AssayError, match=message):
-        read_choices(path)
