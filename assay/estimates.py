@@ -5,7 +5,8 @@ Three kinds of interval, all through scipy:
 * `wilson` for a plain rate of independent items;
 * `bootstrap_totals` for statistics of sums (rates, balanced accuracy, means, ratios, correlations): one matrix product
   per batch of resamples, so hundreds of series are cheap;
-* `bootstrap_weights` for anything that can be computed with item weights (AUROC, rank correlation).
+* `bootstrap_weights` for anything that can be computed with item weights (AUROC, rank correlation), and
+  `bootstrap_crossed` for the same where items are crossed: each shares one thing with some and another with others.
 
 Both bootstraps resample *clusters* (documents, prompts, topics) when items share one, else items. A resample of clusters
 is a vector of counts, and a statistic sees it as weights. Two statistics of the same items are compared by giving one
@@ -153,6 +154,46 @@ def bootstrap_weights(
     codes, sizes = _cluster_codes(clusters, strata, n)
     interval = _bootstrap_counts(lambda counts: statistic(counts[:, codes]), sizes, resampling, width=n)
     return Estimate(*interval, n=n, n_dropped=n_dropped)
+
+
+def bootstrap_crossed(
+    statistic: WeightsStatistic,
+    *,
+    rows: ArrayLike,
+    columns: ArrayLike,
+    resampling: Resampling,
+    n_dropped: int = 0,
+) -> Estimate:
+    """Bootstrap a statistic of items that lie in a table of `rows` [n] × `columns` [n] labels (tasks × conditions).
+
+    Rows and columns are drawn independently and an item weighs the product of both counts (Owen 2007,
+    doi:10.1214/07-AOAS122): the interval covers new rows and new columns, and is rather too wide than too narrow. Percentile
+    intervals only.
+    """
+    row, n_rows = _cluster_codes(rows, np.size(rows))
+    column, n_columns = _cluster_codes(columns, np.size(rows))
+    if min(n_rows, n_columns) < 2 or resampling.method != "percentile":
+        raise AssayError(
+            f"a crossed bootstrap needs two rows, two columns and percentiles; found {n_rows}, {n_columns}, {resampling.method}"
+        )
+    rng = np.random.default_rng(resampling.seed)
+    batch = max(1, _BATCH_CELLS // len(row))
+    drawn = []
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = float(statistic(np.ones((1, len(row))))[0])
+        for done in range(0, resampling.resamples, batch):
+            size = min(batch, resampling.resamples - done)
+            counts = [
+                rng.multinomial(k, np.full(k, 1 / k), size).astype(np.float64) for k in (n_rows, n_columns)
+            ]
+            drawn.append(statistic(counts[0][:, row] * counts[1][:, column]))
+    tail = (1 - resampling.confidence) / 2
+    lower, upper = np.quantile(np.concatenate(drawn), [tail, 1 - tail])
+    if not np.isfinite([value, lower, upper]).all():
+        raise AssayError(
+            f"the interval over {n_rows} rows and {n_columns} columns is undefined: some resamples hold no variation; give more"
+        )
+    return Estimate(value, float(lower), float(upper), len(row), n_dropped)
 
 
 def bootstrap_mean(

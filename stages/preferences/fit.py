@@ -1,0 +1,130 @@
+"""Fit Thurstonian utilities to measured choices."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from stages.cli import run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from assay.preferences.comparisons import Comparisons
+    from assay.preferences.goodness import Calibration, Goodness
+    from assay.preferences.thurstone import Utilities
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def fit(
+    measurements: Annotated[
+        Path, typer.Option(help="choices: .yaml, .csv, .jsonl or .parquet with task_a, task_b, choice")
+    ],
+    out: Annotated[Path, typer.Option(help="CSV of utilities: task_id, mu, sigma, mu_se")],
+    tasks: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV whose task_id column orders the tasks; else a thurstonian*.csv beside the choices"
+        ),
+    ] = None,
+    tolerance: Annotated[
+        Literal["converged", "reference"], typer.Option(help="reference: stop where published fits stop")
+    ] = "converged",
+    refusals: Annotated[
+        Literal["drop", "as-b"], typer.Option(help="as-b: a refusal is a win of the second task")
+    ] = "drop",
+    errors: Annotated[bool, typer.Option(help="also compute standard errors")] = True,
+    resamples: Annotated[int, typer.Option(help="bootstrap resamples of pairs")] = 2000,
+    seed: Annotated[int, typer.Option(help="of the bootstrap")] = 0,
+    metrics: Annotated[Path | None, typer.Option(help="JSON: the fit and how well it describes the choices")] = None,
+    calibration: Annotated[Path | None, typer.Option(help="CSV: expected and observed choices by bin")] = None,
+) -> None:
+    """Write utilities, and on request the goodness of fit."""
+    from assay.estimates import Resampling
+    from assay.files import write_json, write_text
+    from assay.preferences.goodness import goodness_of_fit
+    from assay.preferences.measurements import read_comparisons
+    from assay.preferences.thurstone import fit_thurstone
+    from assay.preferences.utility_files import write_utilities
+    from stages.preferences.steps import stepping
+    from stages.preferences.task_order import in_task_order
+
+    with stepping("fit", 3) as tell:
+        comparisons = in_task_order(read_comparisons(measurements), measurements, tasks)
+        tell(1, f"{comparisons.answers.sum():,} choices of {len(comparisons.ids):,} tasks read")
+        utilities = fit_thurstone(comparisons, refusals=refusals, tolerance=tolerance, errors=errors)
+        tell(2, f"objective {utilities.objective:.6f} after {utilities.iterations} iterations")
+        goodness = goodness_of_fit(
+            comparisons, utilities, refusals=refusals, resampling=Resampling(seed, resamples)
+        )
+        tell(3, f"accuracy {goodness.accuracy}")
+    write_utilities(out, utilities)
+    if calibration is not None:
+        write_text(calibration, calibration_table(goodness.calibration).to_csv(index=False))
+    if metrics is not None:
+        write_json(metrics, summary(comparisons, utilities, goodness))
+    typer.echo(
+        f"{len(utilities.ids)} tasks, {comparisons.answers.sum()} choices ({comparisons.refusals.sum()} refusals): objective "
+        f"{utilities.objective!r} after {utilities.iterations} iterations"
+    )
+    if not utilities.converged:
+        typer.echo("warning: the fit did not converge", err=True)
+
+
+def summary(
+    comparisons: "Comparisons", utilities: "Utilities", goodness: "Goodness"
+) -> dict[str, float | int]:
+    """The fit and its goodness as flat metrics."""
+    import numpy as np
+
+    known = utilities.mu_se[np.isfinite(utilities.mu_se)]
+    return {
+        "tasks": len(utilities.ids),
+        "choices": int(comparisons.answers.sum()),
+        "refusals": int(comparisons.refusals.sum()),
+        "objective": utilities.objective,
+        "nll": utilities.nll,
+        "penalty": utilities.penalty,
+        "iterations": utilities.iterations,
+        "evaluations": utilities.evaluations,
+        "gradient_norm": utilities.gradient_norm,
+        "projected_gradient": utilities.projected_gradient,
+        "converged": int(utilities.converged),
+        "tasks_at_bound": utilities.at_bound,
+        "tasks_without_error": len(utilities.ids) - len(known),
+        **({"median_error": float(np.median(known))} if len(known) else {}),
+        **goodness.agreement.metrics("agreement"),
+        **goodness.accuracy.metrics("accuracy"),
+        **goodness.likelihood_gain.metrics("likelihood_gain"),
+        **goodness.first_share.metrics("first_share"),
+        "deviance": goodness.deviance,
+        "calibration_chi_square": goodness.calibration.chi_square,
+        "calibration_p": goodness.calibration.p_value,
+        "calibration_error": goodness.calibration.error,
+    }
+
+
+def calibration_table(calibration: "Calibration") -> "pd.DataFrame":
+    """Bins that hold a choice, with shares."""
+    import pandas as pd
+
+    table = pd.DataFrame(
+        {
+            "from": calibration.edges[:-1].round(6),
+            "to": calibration.edges[1:].round(6),
+            "choices": calibration.choices,
+            "expected": calibration.expected,
+            "observed": calibration.observed,
+        }
+    )
+    table = table[table["choices"] > 0]
+    return table.assign(
+        expected=(table["expected"] / table["choices"]).round(6),
+        observed=(table["observed"] / table["choices"]).round(6),
+    )
+
+
+if __name__ == "__main__":
+    run(app)

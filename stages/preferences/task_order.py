@@ -1,0 +1,28 @@
+"""In which order tasks are numbered: the first one's utility is pinned, and the order seeds the selection of pairs."""
+
+from pathlib import Path
+
+import typer
+
+from assay.errors import AssayError
+from assay.preferences.comparisons import Comparisons
+from assay.preferences.utility_files import read_utilities
+
+
+def in_task_order(comparisons: Comparisons, measurements: Path, tasks: Path | None) -> Comparisons:
+    """Number tasks as a utilities CSV lists them; says on stderr which file that was.
+
+    Without `tasks` it is the one `thurstonian*.csv` beside the measurements, as in published run folders; without any such file
+    tasks keep the order in which they occur first. Raises AssayError where several could be meant.
+    """
+    if tasks is None:
+        beside = sorted(measurements.parent.glob("thurstonian*.csv"))
+        if len(beside) > 1:
+            names = ", ".join(path.name for path in beside)
+            raise AssayError(f"several files beside {measurements} list tasks: {names}; choose one with --tasks")
+        if not beside:
+            typer.echo("tasks in the order in which they occur first", err=True)
+            return comparisons
+        tasks = beside[0]
+    typer.echo(f"tasks in the order of {tasks}", err=True)
+    return comparisons.reordered(read_utilities(tasks).ids)
