@@ -63,11 +63,11 @@ def _pairs(choices: Comparisons | None, ids: Sequence[str]) -> tuple[Pairs, dict
     made = known & (choices.first_wins + choices.second_wins > 0)
     low, high = ends[made].min(axis=1), ends[made].max(axis=1)
     keys, pair = np.unique(low * len(ids) + high, return_inverse=True)
-    wins = np.stack([choices.first_wins[made], choices.second_wins[made]], axis=1)
-    flipped = ends[made, 0] != low
-    low_wins = np.bincount(pair, np.where(flipped, wins[:, 1], wins[:, 0]), len(keys))
-    high_wins = np.bincount(pair, np.where(flipped, wins[:, 0], wins[:, 1]), len(keys))
-    pairs = Pairs(keys // len(ids), keys % len(ids), low_wins, high_wins)
+    wins = np.stack([choices.first_wins[made], choices.second_wins[made]], axis=1).astype(np.float64)
+    wins[ends[made, 0] != low] = wins[ends[made, 0] != low, ::-1]
+    counts = np.zeros((len(keys), 2))
+    np.add.at(counts, pair, wins)
+    pairs = Pairs(keys // len(ids), keys % len(ids), counts[:, 0], counts[:, 1])
     return pairs, {
         "choices": pairs.n_choices,
         "choices_refused": int(choices.refusals[known].sum()),

@@ -26,7 +26,6 @@ def content(
 ) -> None:
     """Write cross-validated R², R² of topics alone, and r on held-out topics."""
     import numpy as np
-    from assay.preferences.utility_files import read_utilities
 
     from assay.estimates import Estimate, Resampling
     from assay.files import write_json
@@ -35,6 +34,7 @@ def content(
     from assay.preferences.probe_inputs import keep_tasks
     from assay.preferences.task_files import read_texts
     from assay.preferences.topics import read_topics
+    from assay.preferences.utility_files import read_utilities
     from stages.preferences.steps import stepping
 
     texts, taxonomy = read_texts(tasks), read_topics(topics)

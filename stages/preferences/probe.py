@@ -1,6 +1,7 @@
 """Read utilities from the activations of several feature sets: held-out tasks, held-out topics, choices, controls."""
 
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,8 @@ import typer
 from stages.cli import run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from assay.preferences.probe_study import FeatureSet, ReadLayer
@@ -50,14 +53,13 @@ def probe(
     ] = None,
 ) -> None:
     """Write probes, the tables of layers and topics, and the metrics of the best layers with their differences."""
-    from assay.preferences.measurements import read_comparisons
-    from assay.preferences.utility_files import read_utilities
-
     from assay.files import write_json, write_text
     from assay.preferences import probe_study
+    from assay.preferences.measurements import read_comparisons
     from assay.preferences.probe_inputs import keep_tasks
     from assay.preferences.readout import Design, Settings
     from assay.preferences.topics import read_topics
+    from assay.preferences.utility_files import read_utilities
     from assay.store import open_store
     from stages.preferences.steps import stepping
 
@@ -73,19 +75,20 @@ def probe(
             keep_tasks(mu, taxonomy, held, choices) for mu, choices in zip(utilities, chosen, strict=True)
         )
         design = Design.of(train.tasks, evaluation.tasks, settings)
-        sets = []
+        sets: list[FeatureSet] = []
         with stepping("read out", sum(len(store.layers) for store in stores.values())) as tell:
             for name, store in stores.items():
-                before = sum(len(found.layers) for found in sets)
-                found = probe_study.study_features(
-                    name,
-                    _reader(store, design),
-                    store.layers,
-                    design,
-                    penalties=_grid(bt_penalties),
-                    tell=lambda done, before=before, name=name: tell(before + done, f"layers ({name})"),
+                before = sum(len(done.layers) for done in sets)
+                sets.append(
+                    probe_study.study_features(
+                        name,
+                        _reader(store, design),
+                        store.layers,
+                        design,
+                        penalties=_grid(bt_penalties),
+                        tell=partial(_tell, tell, before, name),
+                    )
                 )
-                sets.append(found)
         for found in sets:
             _save(out, found, stores[found.name], design)
         reported = None if layer is None else _layer(layer, stores)
@@ -125,6 +128,10 @@ def _grid(described: str) -> list[float]:
     if not grid:
         raise AssayError(f"penalties {described!r} name no penalty; COUNT must be at least 1")
     return grid
+
+
+def _tell(tell: "Callable[[int, str], None]", before: int, name: str, done: int) -> None:
+    tell(before + done, f"layers ({name})")
 
 
 def _reader(store: "ActivationStore", design: "Design") -> "ReadLayer":

@@ -20,11 +20,11 @@ def probe_figures(
 ) -> None:
     """Draw feature sets compared, r by topic, r by layer, and the mean utility of every topic."""
     import numpy as np
-    from assay.preferences.utility_files import read_utilities
 
     from assay.files import atomic_path, write_text
     from assay.preferences import probe_figures as figures
     from assay.preferences.topics import read_topics
+    from assay.preferences.utility_files import read_utilities
 
     layers = figures.read_table(table, ["features", "layer", "selected", "heldout_r", "topic_r"])
     by_topic = figures.read_table(topic_table, ["features", "topics", "r", "r_lo", "r_hi", "r_n"])

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from assay.preferences.utility_files import read_utilities
 from preferences.command_line import stage
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold, cross_val_score
@@ -24,6 +23,7 @@ from assay.preferences.content_study import (
 )
 from assay.preferences.task_files import read_texts
 from assay.preferences.topics import read_topics, topic_r_squared
+from assay.preferences.utility_files import read_utilities
 
 DATA = os.environ.get("ASSAY_REFERENCE_DATA")
 PUBLISHED = Path(DATA or "") / "preferences" / "content"

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from assay.preferences.comparisons import Comparisons
-from assay.preferences.utility_files import UtilityTable
 
 from assay.errors import AssayError
+from assay.preferences.comparisons import Comparisons
 from assay.preferences.probe_inputs import keep_tasks
 from assay.preferences.topics import Topics
+from assay.preferences.utility_files import UtilityTable
 
 UTILITIES = UtilityTable(tuple("abcde"), np.arange(1.0, 6), np.ones(5), np.ones(5))
 TOPICS = Topics(dict.fromkeys("abce", "x"))
