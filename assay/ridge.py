@@ -73,7 +73,7 @@ class GroupedRidge:
         self._sums = np.stack([self._moments(rows) for rows in self._members])
         self._cross = np.stack([self.Z[rows].T @ self.Y[rows] for rows in self._members])
         self._grams: dict[int, Floats] = {}
-        self._total_gram: Floats | None = None
+        self._total_gram: Floats | None = None  # formed at the first primal fit
         self._keeps_grams = self.n_groups * 8 * self.Z.shape[1] ** 2 <= _GRAM_BYTES
 
     def fit(self, alphas: ArrayLike, held_out: Collection[int] = ()) -> RidgePath:
@@ -116,7 +116,10 @@ class GroupedRidge:
         shrink: Floats,
         target: Floats,
     ) -> Floats:
-        gram = (self._training_gram(kept) - n * np.outer(mean, mean)) * np.outer(shrink, shrink)
+        gram = self._training_gram(kept)
+        gram -= n * np.outer(mean, mean)
+        gram *= shrink[:, None]
+        gram *= shrink
         right = (self._cross[kept].sum(axis=0) - n * np.outer(mean, target)) * shrink[:, None]
         return solve_shifted(gram, right, alphas)
 
@@ -131,7 +134,8 @@ class GroupedRidge:
 
     def _training_gram(self, kept: NDArray[np.bool_]) -> Floats:
         if self._total_gram is None:
-            self._total_gram = self.Z.T @ self.Z
+            every = range(self.n_groups)
+            self._total_gram = sum(map(self._gram, every)) if self._keeps_grams else self.Z.T @ self.Z
         gram = self._total_gram.copy()
         for group in np.flatnonzero(~kept):
             gram -= self._gram(int(group))
@@ -153,15 +157,14 @@ class GroupedRidge:
 
 
 def solve_shifted(A: Floats, B: Floats, alphas: Floats) -> Floats:
-    """(A + αI)⁻¹ B for every α > 0 → [a, m, k]; A [m, m] symmetric and positive semi-definite, B [m, k]."""
+    """(A + αI)⁻¹ B for every α > 0 → [a, m, k]; A [m, m] symmetric and positive semi-definite, B [m, k]. Overwrites A."""
     m, k = B.shape
     if m == 1:
         only: Floats = B[None] / (A[0, 0] + alphas)[:, None, None]
         return only
     work = int(lapack.dsytrd_lwork(m, lower=1)[0])
-    reflectors, diagonal, off, tau, info = lapack.dsytrd(
-        np.asfortranarray(A), lower=1, lwork=work, overwrite_a=1
-    )
+    columns = A.T  # in the order LAPACK wants without a copy: A is symmetric
+    reflectors, diagonal, off, tau, info = lapack.dsytrd(columns, lower=1, lwork=work, overwrite_a=1)
     assert info == 0
     householder = np.asfortranarray(reflectors[1:, :-1])
     rotated = _apply_reflectors(householder, tau, np.asfortranarray(B), "T")
