@@ -90,22 +90,21 @@ class GroupedRidge:
             raise AssayError(f"ridge needs at least two training rows, found {n} outside the held-out groups")
         sums = self._sums[kept].sum(axis=0) / n
         mean, mean_square, target = np.split(sums, [self.Z.shape[1], 2 * self.Z.shape[1]])
-        scale, shrink = self._scales(mean_square - mean**2)
+        shrink = self._shrink(mean_square - mean**2)
         if n < self.Z.shape[1]:
             weights = self._dual(penalties, kept, mean, shrink, target)
         else:
             weights = self._primal(penalties, kept, n, mean, shrink, target)
-        raw = weights / (scale * self.unit)[:, None]
+        raw = weights * (shrink / self.unit)[:, None]
         biases = target - np.einsum("d,adk->ak", mean * self.unit + self.centre, raw)
         return RidgePath(penalties, raw, biases)
 
-    def _scales(self, variance: Floats) -> tuple[Floats, Floats]:
-        """What each feature is divided by, and its inverse: 0 for one that is constant in the training rows."""
+    def _shrink(self, variance: Floats) -> Floats:
+        """What each feature is multiplied by: 0 for one that is constant in the training rows."""
         if not self.standardise:
-            return np.ones_like(variance), np.ones_like(variance)
+            return np.ones_like(variance)
         varies = variance > 1e-12  # of the variance over all rows
-        scale = np.sqrt(np.where(varies, variance, 1.0))
-        return scale, np.where(varies, 1 / scale, 0.0)
+        return np.where(varies, 1 / np.sqrt(np.where(varies, variance, 1.0)), 0.0)
 
     def _primal(
         self,

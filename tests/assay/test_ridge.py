@@ -52,7 +52,7 @@ def test_weights_act_on_raw_features():
 def test_a_feature_that_is_constant_in_training_is_not_used():
     X, Y, groups = problem(300, 20)
     weights = GroupedRidge(X, Y, groups).fit(ALPHAS, [2]).weights
-    assert np.abs(weights[:, 1:3]).max() < 1e-12
+    assert (weights[:, 1:3] == 0).all()
     assert np.abs(weights[:, 0]).min() > 1e-9
 
 
@@ -61,7 +61,7 @@ def test_grams_formed_when_needed_change_nothing(monkeypatch):
     kept = GroupedRidge(X, Y, groups).fit(ALPHAS, [1, 4])
     monkeypatch.setattr(ridge, "_GRAM_BYTES", 0)
     formed = GroupedRidge(X, Y, groups)
-    np.testing.assert_allclose(formed.fit(ALPHAS, [1, 4]).weights, kept.weights, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(formed.fit(ALPHAS, [1, 4]).weights, kept.weights, atol=1e-9)
     assert not formed._grams
 
 
