@@ -133,12 +133,20 @@ class GroupedRidge:
 
     def _training_gram(self, kept: NDArray[np.bool_]) -> Floats:
         if self._total_gram is None:
-            every = range(self.n_groups)
-            self._total_gram = sum(map(self._gram, every)) if self._keeps_grams else self.Z.T @ self.Z
+            self._total_gram = self._gram_of_all()
         gram = self._total_gram.copy()
         for group in np.flatnonzero(~kept):
             gram -= self._gram(int(group))
         return gram
+
+    def _gram_of_all(self) -> Floats:
+        if not self._keeps_grams:
+            everything: Floats = self.Z.T @ self.Z
+            return everything
+        total = np.zeros((self.Z.shape[1], self.Z.shape[1]))
+        for group in range(self.n_groups):
+            total += self._gram(group)
+        return total
 
     def _gram(self, group: int) -> Floats:
         if group in self._grams:
