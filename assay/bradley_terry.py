@@ -54,14 +54,17 @@ def fit_bradley_terry(
         whitened = linalg.solve_triangular(factor, gradient, lower=True, check_finite=False)
         return float(loss / total + 0.5 * penalty * w @ w), whitened
 
-    options = {"maxiter": max_iterations, "maxfun": 2 * max_iterations, "gtol": tolerance, "ftol": 1e-15}
-    found = optimize.minimize(
-        loss_and_gradient, np.zeros(Z.shape[1]), jac=True, method="L-BFGS-B", options=options
+    best, _, report = optimize.fmin_l_bfgs_b(
+        loss_and_gradient, np.zeros(Z.shape[1]), pgtol=tolerance, factr=1.0, maxiter=max_iterations
     )
-    w = linalg.solve_triangular(factor, found.x, lower=True, trans="T")
+    w = linalg.solve_triangular(factor, best, lower=True, trans="T")
     raw = w / deviation
     return UtilityProbe(
-        raw, float(-mean @ raw), float((Z @ w).std()), converged=found.status == 0, penalty=float(penalty)
+        raw,
+        float(-mean @ raw),
+        float((Z @ w).std()),
+        converged=report["warnflag"] == 0,
+        penalty=float(penalty),
     )
 
 
@@ -89,7 +92,7 @@ def choose_penalty(
         raise AssayError(
             f"no choice lies within one of {folds} folds of {len(features)} items; give more choices or a penalty"
         )
-    return min(zip(losses, -np.asarray(penalties), strict=True))[1] * -1
+    return min(zip(losses.tolist(), penalties, strict=True), key=lambda found: (found[0], -found[1]))[1]
 
 
 def log_loss(scores: Floats, pairs: Pairs) -> float:
@@ -104,6 +107,6 @@ def _curvature(Z: Floats, pairs: Pairs, share: Floats) -> Floats:
     n = len(Z)
     links = sparse.coo_array((share, (pairs.first, pairs.second)), shape=(n, n)).tocsr()
     links = links + links.T
-    laplacian = sparse.diags_array(np.asarray(links.sum(axis=0)).ravel()) - links
-    curvature: Floats = 0.25 * (Z.T @ (laplacian @ Z))
+    degrees = np.bincount(pairs.first, share, n) + np.bincount(pairs.second, share, n)
+    curvature: Floats = 0.25 * (Z.T @ (degrees[:, None] * Z - links @ Z))
     return curvature

@@ -22,6 +22,14 @@ def point_pearson(scores: ArrayLike, truth: ArrayLike) -> Floats:
     return r
 
 
+def point_r_squared(scores: ArrayLike, truth: ArrayLike) -> Floats:
+    """R² of scores [..., n] for truth [n] or [..., n] → [...]; not finite where truth is constant."""
+    x, y = np.asarray(scores, dtype=np.float64), np.asarray(truth, dtype=np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r2: Floats = 1 - ((x - y) ** 2).mean(axis=-1) / y.var(axis=-1)
+    return r2
+
+
 def agreement_columns(scores: ArrayLike, truth: ArrayLike) -> Floats:
     """Columns [n, 8] whose sums determine the statistics below: 1, x, y, x², y², xy, e, e² with e = score − truth."""
     x, y = np.asarray(scores, dtype=np.float64), np.asarray(truth, dtype=np.float64)

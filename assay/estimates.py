@@ -131,7 +131,7 @@ def bootstrap_totals(
     table = np.asarray(columns, dtype=np.float64)
     if table.ndim != 2:
         raise AssayError(f"columns must be [n, k], found shape {table.shape}")
-    codes, sizes = _cluster_codes(clusters, strata, len(table))
+    codes, sizes = _stratified_codes(clusters, strata, len(table))
     sums = np.zeros((sum(sizes), table.shape[1]))
     np.add.at(sums, codes, table)
     interval = _bootstrap_counts(lambda counts: statistic(counts @ sums), sizes, resampling)
@@ -151,7 +151,7 @@ def bootstrap_weights(
 
     A resample is how often each item was drawn; items that share a cluster are drawn together.
     """
-    codes, sizes = _cluster_codes(clusters, strata, n)
+    codes, sizes = _stratified_codes(clusters, strata, n)
     interval = _bootstrap_counts(lambda counts: statistic(counts[:, codes]), sizes, resampling, width=n)
     return Estimate(*interval, n=n, n_dropped=n_dropped)
 
@@ -238,23 +238,30 @@ def paired_difference(
     )
 
 
-def _cluster_codes(
+def _cluster_codes(clusters: ArrayLike | None, n: int) -> tuple[NDArray[np.int64], int]:
+    if clusters is None:
+        return np.arange(n), n
+    labels = np.asarray(clusters)
+    if labels.shape != (n,):
+        raise AssayError(f"expected one cluster label for each of {n} items, found shape {labels.shape}")
+    names, codes = np.unique(labels, return_inverse=True)
+    return codes.astype(np.int64), len(names)
+
+
+def _stratified_codes(
     clusters: ArrayLike | None, strata: ArrayLike | None, n: int
 ) -> tuple[NDArray[np.int64], list[int]]:
     """The cluster number of each item, numbered stratum by stratum, and how many clusters each stratum has."""
-    labels = np.arange(n) if clusters is None else np.asarray(clusters)
-    if labels.shape != (n,):
-        raise AssayError(f"expected one cluster label for each of {n} items, found shape {labels.shape}")
-    _, first, codes = np.unique(labels, return_index=True, return_inverse=True)
+    codes, n_clusters = _cluster_codes(clusters, n)
     if strata is None:
-        return codes.astype(np.int64), [len(first)]
-    stratum = np.unique(np.asarray(strata), return_inverse=True)[1]
-    if stratum.shape != (n,) or (stratum != stratum[first][codes]).any():
-        raise AssayError(f"expected one stratum for each of {n} items, the same for all items of a cluster")
-    order = np.argsort(stratum[first], kind="stable")
-    number = np.empty_like(order)
-    number[order] = np.arange(len(order))
-    return number[codes].astype(np.int64), np.bincount(stratum[first]).tolist()
+        return codes, [n_clusters]
+    stratum, _ = _cluster_codes(strata, n)
+    first = np.unique(codes, return_index=True)[1]
+    if (stratum != stratum[first][codes]).any():
+        raise AssayError("items of one cluster lie in several strata; give every cluster one stratum")
+    number = np.empty(n_clusters, np.int64)
+    number[np.argsort(stratum[first], kind="stable")] = np.arange(n_clusters)
+    return number[codes], np.bincount(stratum[first]).tolist()
 
 
 def _bootstrap_counts(

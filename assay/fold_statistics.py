@@ -125,8 +125,11 @@ def mean_accuracy(folds: FoldScores, pairs: Pairs, resampling: Resampling, *, we
             pair_weights = mine[:, fold_pairs.first] * mine[:, fold_pairs.second]
             right[:, index] = pair_weights @ correct_choices(scores, fold_pairs)
             made[:, index] = pair_weights @ (fold_pairs.first_wins + fold_pairs.second_wins)
-        share: Floats = right.sum(axis=1) / made.sum(axis=1) if weighted else np.nanmean(right / made, axis=1)
-        return share
+        if weighted:
+            return np.asarray(right.sum(axis=1) / made.sum(axis=1))
+        drawn = made > 0
+        shares = np.where(drawn, right / np.where(drawn, made, 1), 0)
+        return np.asarray(shares.sum(axis=1) / drawn.sum(axis=1))
 
     estimate = bootstrap_weights(len(items), statistic, resampling=resampling, strata=folds.groups[items])
     n_choices = sum(fold_pairs.n_choices for _, _, fold_pairs in used)

@@ -1,11 +1,11 @@
 """Ridge on all groups but k, read out on those k, for every choice of k groups.
 
 The penalty of a fold is chosen inside its training groups: each of them is left out in turn as well, and the penalty with
-the highest mean Pearson r on the left-out ones is taken. Leaving out outer groups H and inner group g trains on the same
+the highest mean criterion (by default Pearson r) on the left-out ones is taken. Leaving out outer groups H and inner group g trains on the same
 rows as any other split of H ∪ {g}, so every set of k + 1 groups is solved once and serves k + 1 folds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -18,6 +18,8 @@ from assay.logistic import Floats
 from assay.ridge import GroupedRidge
 
 Groups = tuple[int, ...]
+Criterion = Callable[[Floats, Floats], Floats]
+"""(predictions [..., m], true values [..., m]) → value [...]; higher is better."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,12 @@ def foldable_groups(groups: ArrayLike, minimum: int) -> list[int]:
 
 
 def leave_groups_out(
-    ridge: GroupedRidge, *, alphas: ArrayLike, size: int = 1, minimum: int = 10
+    ridge: GroupedRidge,
+    *,
+    alphas: ArrayLike,
+    size: int = 1,
+    minimum: int = 10,
+    criterion: Criterion = point_pearson,
 ) -> list[Fold]:
     """All folds of `size` held-out groups of the rows of `ridge`, in ascending order of the group numbers.
 
@@ -55,6 +62,7 @@ def leave_groups_out(
         alphas: penalties to choose from.
         size: groups held out together.
         minimum: groups with fewer rows are never held out.
+        criterion: what the chosen penalty maximises, averaged over inner left-out groups; NaN counts as 0.
 
     Raises AssayError when fewer than `size` + 2 groups can be held out: nothing would be left to choose α on.
     """
@@ -65,21 +73,21 @@ def leave_groups_out(
             f"leaving {size} groups out needs at least {size + 2} groups of {minimum} or more items, found "
             f"{len(candidates)}; give more items, larger groups or a smaller hold-out"
         )
-    inner = _inner_correlations(ridge, grid, candidates, size)
+    inner = _inner_values(ridge, grid, candidates, size, criterion)
     return [_fold(ridge, grid, held, inner[held]) for held in combinations(candidates, size)]
 
 
-def _inner_correlations(
-    ridge: GroupedRidge, alphas: Floats, candidates: Sequence[int], size: int
+def _inner_values(
+    ridge: GroupedRidge, alphas: Floats, candidates: Sequence[int], size: int, criterion: Criterion
 ) -> dict[Groups, Floats]:
-    """For every outer fold the mean r over inner left-out groups, [a, k]."""
+    """For every outer fold the mean criterion over inner left-out groups, [a, k]."""
     found: dict[Groups, list[Floats]] = {held: [] for held in combinations(candidates, size)}
     for left_out in combinations(candidates, size + 1):
         path = ridge.fit(alphas, left_out)
         for group in left_out:
             rows = ridge.groups == group
-            r = point_pearson(path.predict(ridge.X[rows]).transpose(0, 2, 1), ridge.Y[rows].T)
-            found[tuple(g for g in left_out if g != group)].append(np.nan_to_num(r))
+            value = criterion(path.predict(ridge.X[rows]).transpose(0, 2, 1), ridge.Y[rows].T)
+            found[tuple(g for g in left_out if g != group)].append(np.nan_to_num(value))
     return {held: np.mean(values, axis=0) for held, values in found.items()}
 
 

@@ -5,7 +5,8 @@ counted, so a pair that was asked five times weighs five. Refusals are not choic
 
 A pair belongs to two items, so neither pairs nor choices are independent. Intervals resample items: a pair counts in a
 resample as often as its two items were drawn, multiplied (the pigeonhole bootstrap, Owen 2007,
-doi:10.1214/07-AOAS122, which errs on the wide side).
+doi:10.1214/07-AOAS122, which errs on the wide side). About two pairs in five survive a resample, so fewer than
+`MINIMUM_PAIRS` give no interval worth having.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from assay.errors import AssayError
 from assay.estimates import Estimate, Resampling, bootstrap_weights
 from assay.logistic import Floats
+
+MINIMUM_PAIRS = 30
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ class GroupedRidge:
         self._sums = np.stack([self._moments(rows) for rows in self._members])
         self._cross = np.stack([self.Z[rows].T @ self.Y[rows] for rows in self._members])
         self._grams: dict[int, Floats] = {}
-        self._total_gram: Floats | None = None
+        self._total_gram: Floats | None = None  # formed at the first primal fit
         self._keeps_grams = self.n_groups * 8 * self.Z.shape[1] ** 2 <= _GRAM_BYTES
 
     def fit(self, alphas: ArrayLike, held_out: Collection[int] = ()) -> RidgePath:
@@ -90,22 +90,21 @@ class GroupedRidge:
             raise AssayError(f"ridge needs at least two training rows, found {n} outside the held-out groups")
         sums = self._sums[kept].sum(axis=0) / n
         mean, mean_square, target = np.split(sums, [self.Z.shape[1], 2 * self.Z.shape[1]])
-        scale, shrink = self._scales(mean_square - mean**2)
+        shrink = self._shrink(mean_square - mean**2)
         if n < self.Z.shape[1]:
             weights = self._dual(penalties, kept, mean, shrink, target)
         else:
             weights = self._primal(penalties, kept, n, mean, shrink, target)
-        raw = weights / (scale * self.unit)[:, None]
+        raw = weights * (shrink / self.unit)[:, None]
         biases = target - np.einsum("d,adk->ak", mean * self.unit + self.centre, raw)
         return RidgePath(penalties, raw, biases)
 
-    def _scales(self, variance: Floats) -> tuple[Floats, Floats]:
-        """What each feature is divided by, and its inverse: 0 for one that is constant in the training rows."""
+    def _shrink(self, variance: Floats) -> Floats:
+        """What each feature is multiplied by: 0 for one that is constant in the training rows."""
         if not self.standardise:
-            return np.ones_like(variance), np.ones_like(variance)
+            return np.ones_like(variance)
         varies = variance > 1e-12  # of the variance over all rows
-        scale = np.sqrt(np.where(varies, variance, 1.0))
-        return scale, np.where(varies, 1 / scale, 0.0)
+        return np.where(varies, 1 / np.sqrt(np.where(varies, variance, 1.0)), 0.0)
 
     def _primal(
         self,
@@ -116,7 +115,10 @@ class GroupedRidge:
         shrink: Floats,
         target: Floats,
     ) -> Floats:
-        gram = (self._training_gram(kept) - n * np.outer(mean, mean)) * np.outer(shrink, shrink)
+        gram = self._training_gram(kept)
+        gram -= n * np.outer(mean, mean)
+        gram *= shrink[:, None]
+        gram *= shrink
         right = (self._cross[kept].sum(axis=0) - n * np.outer(mean, target)) * shrink[:, None]
         return solve_shifted(gram, right, alphas)
 
@@ -131,11 +133,20 @@ class GroupedRidge:
 
     def _training_gram(self, kept: NDArray[np.bool_]) -> Floats:
         if self._total_gram is None:
-            self._total_gram = self.Z.T @ self.Z
+            self._total_gram = self._gram_of_all()
         gram = self._total_gram.copy()
         for group in np.flatnonzero(~kept):
             gram -= self._gram(int(group))
         return gram
+
+    def _gram_of_all(self) -> Floats:
+        if not self._keeps_grams:
+            everything: Floats = self.Z.T @ self.Z
+            return everything
+        total = np.zeros((self.Z.shape[1], self.Z.shape[1]))
+        for group in range(self.n_groups):
+            total += self._gram(group)
+        return total
 
     def _gram(self, group: int) -> Floats:
         if group in self._grams:
@@ -153,14 +164,14 @@ class GroupedRidge:
 
 
 def solve_shifted(A: Floats, B: Floats, alphas: Floats) -> Floats:
-    """(A + αI)⁻¹ B for every α > 0 → [a, m, k]; A [m, m] symmetric and positive semi-definite, B [m, k]."""
+    """(A + αI)⁻¹ B for every α > 0 → [a, m, k]; A [m, m] symmetric and positive semi-definite, B [m, k]. Overwrites A."""
     m, k = B.shape
     if m == 1:
-        return B[None] / (A[0, 0] + alphas)[:, None, None]
+        only: Floats = B[None] / (A[0, 0] + alphas)[:, None, None]
+        return only
     work = int(lapack.dsytrd_lwork(m, lower=1)[0])
-    reflectors, diagonal, off, tau, info = lapack.dsytrd(
-        np.asfortranarray(A), lower=1, lwork=work, overwrite_a=1
-    )
+    columns = A.T  # in the order LAPACK wants without a copy: A is symmetric
+    reflectors, diagonal, off, tau, info = lapack.dsytrd(columns, lower=1, lwork=work, overwrite_a=1)
     assert info == 0
     householder = np.asfortranarray(reflectors[1:, :-1])
     rotated = _apply_reflectors(householder, tau, np.asfortranarray(B), "T")
@@ -178,7 +189,8 @@ def _apply_reflectors(householder: Floats, tau: Floats, C: Floats, transpose: st
     work = max(1, C.shape[1]) * 64
     lower, _, info = lapack.dormqr("L", transpose, householder, tau, np.asfortranarray(C[1:]), work)
     assert info == 0
-    return np.concatenate([C[:1], lower])
+    product: Floats = np.concatenate([C[:1], lower])
+    return product
 
 
 def _checked(

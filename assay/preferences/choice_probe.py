@@ -10,8 +10,8 @@ from assay.correlations import pearson
 from assay.estimates import Estimate
 from assay.fold_statistics import FoldScores, mean_accuracy, mean_correlation
 from assay.logistic import Floats
-from assay.pairwise import Pairs, accuracy
-from assay.preferences.readout import Design, Readout
+from assay.pairwise import MINIMUM_PAIRS, Pairs, accuracy
+from assay.preferences.readout import Design, Readout, has_choices
 from assay.probes import UtilityProbe
 
 
@@ -21,18 +21,18 @@ def read_choices_out(
     """The probe fitted to the choices between training tasks, and `bt_r`, `bt_accuracy`, `bt_topic_r`, `bt_topic_accuracy`.
 
     The penalty is chosen on folds of training tasks, for held-out topics on folds of the tasks of training topics. The topic
-    folds are those of `readout`. Accuracies are left out where no choices were made between the tasks they are about.
+    folds are those of `readout`. Accuracies are left out where too few pairs were compared (`MINIMUM_PAIRS`).
     """
     X, others = np.asarray(train, dtype=np.float64), np.asarray(evaluation, dtype=np.float64)
     resampling, pairs = design.settings.resampling, design.train.pairs
     probe = _fit(X, pairs, penalties, design.settings.seed)
     scores = probe.predict(others[design.final])
     found = {"bt_r": pearson(scores, design.evaluation.mu[design.final], resampling)}
-    if design.final_pairs.n_choices:
+    if len(design.final_pairs) >= MINIMUM_PAIRS:
         found["bt_accuracy"] = accuracy(scores, design.final_pairs, resampling)
     folds = _topic_folds(X, readout, design, penalties)
     found["bt_topic_r"] = mean_correlation(folds, resampling, weighted=False)
-    if any(pairs.within(rows, len(X)).n_choices for rows in folds.rows):
+    if has_choices(folds, pairs):
         found["bt_topic_accuracy"] = mean_accuracy(folds, pairs, resampling, weighted=False)
     return probe, found
 

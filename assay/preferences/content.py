@@ -27,18 +27,18 @@ _SVD_SIZE = 384  # as many as MiniLM has
 
 
 def encode_texts(
-    texts: Sequence[str], encoder: Encoder, *, advance: Callable[[int], None] = lambda _: None
+    texts: Sequence[str], encoder: Encoder, *, tell: Callable[[int], None] = lambda _: None
 ) -> NDArray[np.float32]:
-    """Features [n, d] of texts, in order. `advance` is told how many more texts are done.
+    """Features [n, d] of texts, in order. `tell` is told how many texts are done.
 
     Raises AssayError for an unknown encoder, or fewer than two texts.
     """
     if len(texts) < 2:
         raise AssayError(f"features of texts need at least two texts, found {len(texts)}")
     if encoder == "minilm":
-        return _minilm(texts, advance)
+        return _minilm(texts, tell)
     if encoder == "tfidf":
-        return _tfidf(texts, advance)
+        return _tfidf(texts, tell)
     raise AssayError(f"unknown encoder {encoder!r}; there are {', '.join(ENCODERS)}")
 
 
@@ -60,9 +60,11 @@ def minilm_folder() -> Path | None:
     return Path(found.origin).parent / "model" if found and found.origin else None
 
 
-def _minilm(texts: Sequence[str], advance: Callable[[int], None]) -> NDArray[np.float32]:
+def _minilm(texts: Sequence[str], tell: Callable[[int], None]) -> NDArray[np.float32]:
     from sentence_transformers import SentenceTransformer
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # of the weights: they load in a moment
     try:
         model = SentenceTransformer(str(minilm_folder() or MINILM_HUB), device="cpu")
     except OSError as error:
@@ -73,11 +75,11 @@ def _minilm(texts: Sequence[str], advance: Callable[[int], None]) -> NDArray[np.
     for start in range(0, len(texts), _CHUNK):
         chunk = list(texts[start : start + _CHUNK])
         chunks.append(model.encode(chunk, batch_size=32, show_progress_bar=False, convert_to_numpy=True))
-        advance(len(chunk))
+        tell(start + len(chunk))
     return np.concatenate(chunks).astype(np.float32)
 
 
-def _tfidf(texts: Sequence[str], advance: Callable[[int], None]) -> NDArray[np.float32]:
+def _tfidf(texts: Sequence[str], tell: Callable[[int], None]) -> NDArray[np.float32]:
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -89,5 +91,5 @@ def _tfidf(texts: Sequence[str], advance: Callable[[int], None]) -> NDArray[np.f
     if size < 1:
         raise AssayError(f"TF-IDF found one word in {len(texts)} texts; give texts that differ")
     features = TruncatedSVD(size, random_state=0).fit_transform(counts)
-    advance(len(texts))
+    tell(len(texts))
     return np.asarray(features, dtype=np.float32)

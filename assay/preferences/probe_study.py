@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from assay.correlations import agreement_columns, pearson_of_totals
 from assay.errors import AssayError
 from assay.estimates import Estimate, paired_difference
 from assay.fold_statistics import correlation_difference, fold_correlations
-from assay.logistic import Floats
 from assay.preferences.choice_probe import read_choices_out
 from assay.preferences.readout import (
     RAW,
@@ -25,7 +25,7 @@ from assay.preferences.readout import (
 from assay.probes import UtilityProbe
 
 Row = dict[str, float | int | str]
-ReadLayer = Callable[[int], tuple[Floats, Floats]]
+ReadLayer = Callable[[int], tuple[ArrayLike, ArrayLike]]
 """layer → activations of the training tasks [n, d] and of the evaluation tasks [m, d]."""
 
 
@@ -88,17 +88,17 @@ def study_features(
     design: Design,
     *,
     penalties: Sequence[float],
-    advance: Callable[[int], None] = lambda _: None,
+    tell: Callable[[int], None] = lambda _: None,
 ) -> FeatureSet:
     """Read every layer out, one in memory at a time; controls and the Bradley–Terry probe (L2 `penalties` to choose from)
-    at the best one. `advance` is told of each layer that is done."""
+    at the best one. `tell` is told how many layers are done."""
     results: dict[int, LayerResult] = {}
     for layer in layers:
         readout = read_out(*read(layer), design)
         estimates = held_out_estimates(readout, design) | topic_estimates(readout, design)
         spread = float(topic_scores(readout, design, RAW).correlations().std())
         results[layer] = LayerResult(readout, estimates, spread)
-        advance(1)
+        tell(len(results))
     best = max(results, key=lambda layer: (results[layer].readout.held_out.sweep_r[RAW], -layer))
     train, evaluation = read(best)
     extra = gaussian_controls(train, evaluation, design) if design.settings.shuffles > 1 else {}
@@ -132,12 +132,14 @@ def differences(first: FeatureSet, second: FeatureSet, design: Design) -> dict[s
     """
     mine, other = (features.layers[features.best_layer].readout for features in (first, second))
     truth, resampling = design.truth(design.final)[RAW], design.settings.resampling
-    columns = [agreement_columns(readout.held_out.scores[RAW], truth) for readout in (mine, other)]
-    folds = [topic_scores(readout, design, RAW) for readout in (mine, other)]
+    held_out, topics = (
+        [agreement_columns(readout.held_out.scores[RAW], truth) for readout in (mine, other)],
+        [topic_scores(readout, design, RAW) for readout in (mine, other)],
+    )
     return {
-        "heldout_r": paired_difference(*columns, pearson_of_totals, resampling=resampling),
-        "topic_r": correlation_difference(*folds, resampling, weighted=False),
-        "topic_r_weighted": correlation_difference(*folds, resampling, weighted=True),
+        "heldout_r": paired_difference(held_out[0], held_out[1], pearson_of_totals, resampling=resampling),
+        "topic_r": correlation_difference(topics[0], topics[1], resampling, weighted=False),
+        "topic_r_weighted": correlation_difference(topics[0], topics[1], resampling, weighted=True),
     }
 
 

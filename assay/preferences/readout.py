@@ -17,7 +17,7 @@ from assay.evaluation import judge_scores
 from assay.fold_statistics import FoldScores, mean_accuracy, mean_correlation
 from assay.leave_groups_out import Fold, leave_groups_out
 from assay.logistic import Floats
-from assay.pairwise import Pairs
+from assay.pairwise import MINIMUM_PAIRS, Pairs
 from assay.preferences.topics import demean
 from assay.probes import UtilityProbe
 from assay.ridge import GroupedRidge, RidgePath
@@ -163,9 +163,12 @@ def _probe(path: RidgePath, alpha: int, target: int, ridge: GroupedRidge) -> Uti
 
 
 def held_out_estimates(readout: Readout, design: Design) -> dict[str, Estimate]:
-    """Everything about the final half: `heldout_r`, `demeaned_r`, …, and the shuffled control."""
+    """Everything about the final half: `heldout_r`, `demeaned_r`, …, and the shuffled control.
+
+    Accuracies are left out where fewer than `MINIMUM_PAIRS` pairs of final tasks were compared.
+    """
     scores, truth = readout.held_out.scores, design.truth(design.final)
-    pairs = design.final_pairs if design.final_pairs.n_choices else None
+    pairs = design.final_pairs if len(design.final_pairs) >= MINIMUM_PAIRS else None
     found: dict[str, Estimate] = {}
     for name, target in (("heldout", RAW), ("demeaned", DEMEANED)):
         judged = judge_scores(scores[target], truth[target], pairs, design.settings.resampling)
@@ -182,6 +185,11 @@ def topic_scores(readout: Readout, design: Design, target: int) -> FoldScores:
     return FoldScores.of_target(readout.folds, target, design.train.mu, design.train.topics)
 
 
+def has_choices(folds: FoldScores, pairs: Pairs) -> bool:
+    """Whether enough pairs lie within held-out topics for an interval of their accuracy."""
+    return sum(len(pairs.within(rows, len(folds.truth))) for rows in folds.rows) >= MINIMUM_PAIRS
+
+
 def topic_estimates(readout: Readout, design: Design) -> dict[str, Estimate]:
     """Everything about held-out topics: means over folds, unweighted and weighted, and the shuffled control."""
     resampling, pairs = design.settings.resampling, design.train.pairs
@@ -191,7 +199,7 @@ def topic_estimates(readout: Readout, design: Design) -> dict[str, Estimate]:
         "topic_r_weighted": mean_correlation(raw, resampling, weighted=True),
         "topic_demeaned_r": mean_correlation(demeaned, resampling, weighted=False),
     }
-    if any(pairs.within(rows, len(design.train.ids)).n_choices for rows in raw.rows):
+    if has_choices(raw, pairs):
         found["topic_accuracy"] = mean_accuracy(raw, pairs, resampling, weighted=False)
         found["topic_accuracy_weighted"] = mean_accuracy(raw, pairs, resampling, weighted=True)
     if design.settings.shuffles > 1:

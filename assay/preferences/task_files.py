@@ -1,11 +1,10 @@
-"""Files about tasks: their texts, and utilities measured elsewhere."""
+"""The texts of tasks, from the formats they come in."""
 
 import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from assay.errors import AssayError
@@ -35,30 +34,6 @@ def read_texts(path: Path) -> dict[str, str]:
             raise AssayError(f"{path}, row {number}: task {task!r} occurs twice")
         texts[task] = text
     return texts
-
-
-def read_utilities(path: Path) -> dict[str, float]:
-    """Utility μ of every task by id, in file order, from a CSV with columns `task_id` and `mu`.
-
-    Raises AssayError naming the file and the line of a missing, repeated or non-finite value.
-    """
-    try:
-        table = pd.read_csv(path, dtype={"task_id": str}, keep_default_na=False)
-    except FileNotFoundError as error:
-        raise AssayError(f"{path} does not exist; run the stage that fits utilities") from error
-    except (OSError, ValueError) as error:
-        raise AssayError(f"cannot read {path}: {error}") from error
-    lacking = [name for name in ("task_id", "mu") if name not in table]
-    if lacking or not len(table):
-        raise AssayError(f"{path} lacks {lacking[0] if lacking else 'rows'}; utilities need task_id and mu")
-    values = pd.to_numeric(table["mu"], errors="coerce").to_numpy(dtype=np.float64)
-    for what, bad in (("mu", ~np.isfinite(values)), ("task_id", table["task_id"].duplicated().to_numpy())):
-        if bad.any():
-            line = int(np.argmax(bad))
-            raise AssayError(
-                f"{path}, line {line + 2}: {what} is {table[what].iloc[line]!r}; repair that row"
-            )
-    return dict(zip(table["task_id"], values.tolist(), strict=True))
 
 
 def _rows(path: Path) -> Iterable[Any]:

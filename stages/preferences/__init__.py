@@ -1,1 +1,1 @@
-"""Stages of the preference study."""
+"""The preference study: what a model would rather do, and whether its activations say so."""

@@ -1,6 +1,7 @@
 """Read utilities from the activations of several feature sets: held-out tasks, held-out topics, choices, controls."""
 
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,8 @@ import typer
 from stages.cli import run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from assay.preferences.probe_study import FeatureSet, ReadLayer
@@ -23,8 +26,8 @@ def probe(
     features: Annotated[
         list[str], typer.Option(help="NAME=STORE, one row per task; repeat, the strongest claim first")
     ],
-    train_utilities: Annotated[Path, typer.Option(help="CSV: task_id, mu")],
-    eval_utilities: Annotated[Path, typer.Option(help="CSV of other tasks: task_id, mu")],
+    train_utilities: Annotated[Path, typer.Option(help="CSV: task_id, mu, sigma")],
+    eval_utilities: Annotated[Path, typer.Option(help="CSV of other tasks: task_id, mu, sigma")],
     topics: Annotated[Path, typer.Option(help="JSON or CSV: the topic of every task")],
     alphas: Annotated[
         str, typer.Option(help="ridge penalties: FIRST,LAST,COUNT as powers of ten, such as -1,5,10")
@@ -41,7 +44,7 @@ def probe(
     metrics: Annotated[Path, typer.Option(help="numbers of the layer chosen on the sweep half")],
     train_choices: Annotated[
         Path | None,
-        typer.Option(help="Parquet or JSONL: task_a, task_b, choice; for Bradley–Terry and topics"),
+        typer.Option(help="Parquet, JSONL, CSV or YAML: task_a, task_b, choice"),
     ] = None,
     eval_choices: Annotated[Path | None, typer.Option(help="the same between evaluation tasks")] = None,
     layer: Annotated[
@@ -52,16 +55,17 @@ def probe(
     """Write probes, the tables of layers and topics, and the metrics of the best layers with their differences."""
     from assay.files import write_json, write_text
     from assay.preferences import probe_study
-    from assay.preferences.probe_inputs import keep_tasks, read_choices
+    from assay.preferences.measurements import read_comparisons
+    from assay.preferences.probe_inputs import keep_tasks
     from assay.preferences.readout import Design, Settings
-    from assay.preferences.task_files import read_utilities
     from assay.preferences.topics import read_topics
+    from assay.preferences.utility_files import read_utilities
     from assay.store import open_store
-    from stages.steps import steps
+    from stages.preferences.steps import stepping
 
     paths = _named(features)
     taxonomy = read_topics(topics)
-    chosen = [path and read_choices(path) for path in (train_choices, eval_choices)]
+    chosen = [read_comparisons(path) if path else None for path in (train_choices, eval_choices)]
     utilities = read_utilities(train_utilities), read_utilities(eval_utilities)
     settings = Settings(_grid(alphas), hold_out, minimum_topic, shuffles, seed, resamples)
     with ExitStack() as open_files:
@@ -71,14 +75,20 @@ def probe(
             keep_tasks(mu, taxonomy, held, choices) for mu, choices in zip(utilities, chosen, strict=True)
         )
         design = Design.of(train.tasks, evaluation.tasks, settings)
-        with steps("layers", sum(len(store.layers) for store in stores.values())) as advance:
-            sets = [
-                probe_study.study_features(
-                    name, _reader(store, design), store.layers, design,
-                    penalties=_grid(bt_penalties), advance=advance,
+        sets: list[FeatureSet] = []
+        with stepping("read out", sum(len(store.layers) for store in stores.values())) as tell:
+            for name, store in stores.items():
+                before = sum(len(done.layers) for done in sets)
+                sets.append(
+                    probe_study.study_features(
+                        name,
+                        _reader(store, design),
+                        store.layers,
+                        design,
+                        penalties=_grid(bt_penalties),
+                        tell=partial(_tell, tell, before, name),
+                    )
                 )
-                for name, store in stores.items()
-            ]  # fmt: skip
         for found in sets:
             _save(out, found, stores[found.name], design)
         reported = None if layer is None else _layer(layer, stores)
@@ -118,6 +128,10 @@ def _grid(described: str) -> list[float]:
     if not grid:
         raise AssayError(f"penalties {described!r} name no penalty; COUNT must be at least 1")
     return grid
+
+
+def _tell(tell: "Callable[[int, str], None]", before: int, name: str, done: int) -> None:
+    tell(before + done, f"layers ({name})")
 
 
 def _reader(store: "ActivationStore", design: "Design") -> "ReadLayer":

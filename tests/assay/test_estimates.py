@@ -169,3 +169,38 @@ def test_what_cannot_be_resampled_is_said():
     )  # 0/0 wherever item 0 is not drawn
     with pytest.raises(AssayError, match="undefined"):
         bootstrap_totals(rare, ratio, resampling=PLAIN)
+
+
+def test_strata_keep_their_sizes_in_every_resample():
+    strata = np.repeat(["x", "y", "z"], [5, 30, 8])
+    columns = np.stack([strata == name for name in ("x", "y", "z")], axis=1).astype(float)
+    for column in range(3):
+        estimate = bootstrap_totals(
+            columns, lambda t, c=column: t[..., c], resampling=Resampling(0, 200), strata=strata
+        )
+        assert estimate.lower == estimate.value == estimate.upper == columns[:, column].sum()
+    free = bootstrap_totals(columns, lambda t: t[..., 0], resampling=Resampling(0, 200))
+    assert free.lower < free.upper
+    with pytest.raises(AssayError, match="lie in several strata"):
+        bootstrap_totals(
+            columns,
+            lambda t: t[..., 0],
+            resampling=Resampling(0, 200),
+            clusters=np.arange(43) // 2,
+            strata=strata,
+        )
+
+
+def test_stratified_weights_reach_the_items_they_belong_to():
+    """Items of two strata in mixed order: every resample gives each stratum its own number of draws."""
+    strata = np.tile([0, 1, 1], 10)
+    seen = []
+
+    def statistic(weights):
+        seen.append(
+            np.stack([weights[:, strata == 0].sum(axis=1), weights[:, strata == 1].sum(axis=1)], axis=1)
+        )
+        return weights @ np.arange(30)
+
+    bootstrap_weights(30, statistic, resampling=Resampling(0, 100), strata=strata)
+    assert (np.concatenate(seen) == [10, 20]).all()

@@ -4,7 +4,7 @@ from safetensors.numpy import save_file
 
 from assay.errors import AssayError
 from assay.probe_files import ProbeInfo, load_matching_probes, load_probe, load_probes, save_probes
-from assay.probes import Probe
+from assay.probes import Probe, UtilityProbe
 
 INFO = ProbeInfo(pin="abc", site="resid", method="m", concept="c", training="t", best_layer=3)
 
@@ -71,3 +71,20 @@ def test_probes_that_do_not_belong_together_are_refused(tmp_path, probes):
     for other in (b, c):
         with pytest.raises(AssayError, match="another site or other layers"):
             load_matching_probes({"x": a, "y": other}, "abc")
+
+
+def test_utility_probes_keep_their_penalties_and_positions(tmp_path):
+    rng = np.random.default_rng(0)
+    saved = {layer: UtilityProbe(rng.normal(size=5), 0.25, 2.0, penalty=10.0**layer) for layer in (1, 3)}
+    info = ProbeInfo(**{**vars(INFO), "position": "prompt[-1]"})
+    save_probes(tmp_path / "u", saved, info)
+    loaded, found = load_probes(tmp_path / "u")
+    assert found == info
+    for layer, probe in loaded.items():
+        assert isinstance(probe, UtilityProbe)
+        assert probe.weight.tobytes() == saved[layer].weight.tobytes()
+        assert (probe.bias, probe.scale, probe.penalty) == (0.25, 2.0, 10.0**layer)
+    X = rng.normal(size=(4, 5))
+    np.testing.assert_allclose(load_probe(tmp_path / "u").predict(X), X @ saved[3].weight + 0.25)
+    with pytest.raises(AssayError, match="utility probes, not classifiers"):
+        load_matching_probes({"x": tmp_path / "u"}, "abc")

@@ -1,0 +1,62 @@
+"""The content baseline: how much of the utilities the words of the tasks explain."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from stages.cli import run
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def content(
+    tasks: Annotated[Path, typer.Option(help="texts: JSON list, JSONL or CSV with task_id and prompt")],
+    utilities: Annotated[
+        Path, typer.Option(help="CSV: task_id, mu, sigma; its order is the order of the folds")
+    ],
+    topics: Annotated[Path, typer.Option(help="JSON or CSV: the topic of every task")],
+    out: Annotated[Path, typer.Option(help="metrics (JSON)")],
+    encoder: Annotated[Literal["minilm", "tfidf"], typer.Option(help="features of a text")] = "minilm",
+    folds: Annotated[int, typer.Option(help="cross-validation folds")] = 5,
+    minimum_topic: Annotated[int, typer.Option(help="topics with fewer tasks are never held out")] = 10,
+    resamples: Annotated[int, typer.Option(help="bootstrap resamples of tasks")] = 1000,
+    seed: Annotated[int, typer.Option()] = 0,
+) -> None:
+    """Write cross-validated R², R² of topics alone, and r on held-out topics."""
+    import numpy as np
+
+    from assay.estimates import Estimate, Resampling
+    from assay.files import write_json
+    from assay.preferences.content import encode_texts
+    from assay.preferences.content_study import content_estimates
+    from assay.preferences.probe_inputs import keep_tasks
+    from assay.preferences.task_files import read_texts
+    from assay.preferences.topics import read_topics
+    from assay.preferences.utility_files import read_utilities
+    from stages.preferences.steps import stepping
+
+    texts, taxonomy = read_texts(tasks), read_topics(topics)
+    kept = keep_tasks(read_utilities(utilities), taxonomy, [set(texts)], held_in="texts")
+    with stepping("encode", len(kept.tasks.ids)) as tell:
+        features = encode_texts(
+            [texts[task] for task in kept.tasks.ids], encoder, tell=lambda done: tell(done, "texts")
+        )
+    estimates = content_estimates(
+        features,
+        kept.tasks.mu,
+        kept.tasks.topics,
+        alphas=np.logspace(0, 6, 10).tolist(),
+        folds=folds,
+        minimum_topic=minimum_topic,
+        resampling=Resampling(seed, resamples),
+    )
+    numbers: dict[str, float | int | str] = {"encoder": encoder, **kept.counts, **taxonomy.metrics()}
+    for name, value in estimates.items():
+        numbers |= value.metrics(name) if isinstance(value, Estimate) else {name: value}
+    write_json(out, numbers)
+
+
+if __name__ == "__main__":
+    run(app)

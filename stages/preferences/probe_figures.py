@@ -1,0 +1,47 @@
+"""Figures of the probe study, each as PNG and as the CSV that it shows."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages.cli import run
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def probe_figures(
+    table: Annotated[Path, typer.Option(help="table of layers that the probe stage wrote")],
+    topic_table: Annotated[Path, typer.Option(help="its table of held-out topics")],
+    utilities: Annotated[Path, typer.Option(help="CSV: task_id, mu, sigma")],
+    topics: Annotated[Path, typer.Option(help="JSON or CSV: the topic of every task")],
+    out: Annotated[Path, typer.Option(help="folder for probe_bars, probe_topics, probe_layers, topic_means")],
+) -> None:
+    """Draw feature sets compared, r by topic, r by layer, and the mean utility of every topic."""
+    import numpy as np
+
+    from assay.files import atomic_path, write_text
+    from assay.preferences import probe_figures as figures
+    from assay.preferences.topics import read_topics
+    from assay.preferences.utility_files import read_utilities
+
+    layers = figures.read_table(table, ["features", "layer", "selected", "heldout_r", "topic_r"])
+    by_topic = figures.read_table(topic_table, ["features", "topics", "r", "r_lo", "r_hi", "r_n"])
+    measured, taxonomy = read_utilities(utilities), read_topics(topics)
+    known = np.array([task in taxonomy.of for task in measured.ids])
+    names = [taxonomy.of[task] for task in measured.ids if task in taxonomy.of]
+    drawings = {
+        "probe_bars": (figures.bars_table(layers), figures.draw_bars),
+        "probe_topics": (by_topic, figures.draw_topics),
+        "probe_layers": (figures.layers_table(layers), figures.draw_layers),
+        "topic_means": (figures.topic_means_table(measured.mu[known], names), figures.draw_topic_means),
+    }
+    for name, (shown, draw) in drawings.items():
+        write_text(out / f"{name}.csv", shown.to_csv(index=False))
+        with atomic_path(out / f"{name}.png") as temporary:
+            draw(shown, temporary)
+
+
+if __name__ == "__main__":
+    run(app)

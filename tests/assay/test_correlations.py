@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import r2_score
+
+from assay import correlations as c
+from assay.errors import AssayError
+from assay.estimates import Resampling
+
+RESAMPLING = Resampling(seed=0, resamples=300)
+
+
+@pytest.fixture
+def values():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=200) + 30
+    return 0.5 * truth + rng.normal(size=200) - 4, truth
+
+
+def test_values_are_those_of_scipy_and_scikit_learn(values):
+    scores, truth = values
+    assert c.pearson(scores, truth, RESAMPLING).value == pytest.approx(
+        stats.pearsonr(scores, truth).statistic
+    )
+    assert c.r_squared(scores, truth, RESAMPLING).value == pytest.approx(r2_score(truth, scores))
+    shifted = scores - scores.mean() + truth.mean()
+    assert c.shifted_r_squared(scores, truth, RESAMPLING).value == pytest.approx(r2_score(truth, shifted))
+    assert c.point_r_squared(np.stack([scores, shifted]), truth) == pytest.approx(
+        [r2_score(truth, scores), r2_score(truth, shifted)]
+    )
+    assert c.point_pearson(np.stack([scores, -scores]), truth)[1] == pytest.approx(
+        -stats.pearsonr(scores, truth).statistic
+    )
+
+
+def test_a_resample_counts_items_as_often_as_they_were_drawn(values):
+    scores, truth = values
+    drawn = np.random.default_rng(1).integers(0, 200, 200)
+    totals = c.agreement_columns(scores, truth)[drawn].sum(axis=0)
+    assert c.pearson_of_totals(totals) == pytest.approx(stats.pearsonr(scores[drawn], truth[drawn]).statistic)
+    assert c.r_squared_of_totals(totals) == pytest.approx(r2_score(truth[drawn], scores[drawn]))
+
+
+def test_the_interval_is_about_fishers(values):
+    scores, truth = values
+    estimate = c.pearson(scores, truth, Resampling(seed=0, resamples=2000))
+    theory = stats.pearsonr(scores, truth).confidence_interval(0.95)
+    assert estimate.lower == pytest.approx(theory.low, abs=0.04)
+    assert estimate.upper == pytest.approx(theory.high, abs=0.04)
+
+
+def test_constant_scores_agree_with_nothing(values):
+    with pytest.raises(AssayError, match="all equal"):
+        c.pearson(np.full(200, 0.1), values[1], RESAMPLING)
+    assert np.isnan(c.point_pearson(np.zeros(200), values[1]))
+    with pytest.raises(AssayError, match="one score for each"):
+        c.pearson(values[0][:5], values[1], RESAMPLING)
