@@ -36,7 +36,7 @@ class GivenPair:
 
 @dataclass(frozen=True)
 class PairCounts:
-    """How often each task of a pair was chosen, whatever the order; failures are not part of `n_total`."""
+    """How often each task of a pair was chosen, whatever the order; what is missing from `n_total` failed."""
 
     condition_id: str
     task_a: str
@@ -44,10 +44,10 @@ class PairCounts:
     n_a: int
     n_b: int
     n_refusals: int
-    n_failed: int
+    n_total: int
 
     @property
-    def n_total(self) -> int:
+    def n_answered(self) -> int:
         """Choices and refusals."""
         return self.n_a + self.n_b + self.n_refusals
 
@@ -167,13 +167,13 @@ def _count(
             n_a=count["a"],
             n_b=count["b"],
             n_refusals=count["refusal"],
-            n_failed=count[None],
+            n_total=count.total(),
         )
         for pair, count in counts.items()
     ]
 
 
-_COLUMNS = ("condition_id", "task_a", "task_b", "n_a", "n_b", "n_refusals", "n_total", "n_failed")
+_COLUMNS = ("condition_id", "task_a", "task_b", "n_a", "n_b", "n_refusals", "n_total")
 
 
 def write_counts(path: Path, counts: Sequence[PairCounts], facts: Mapping[str, str]) -> None:
@@ -191,8 +191,8 @@ def summarize_pairs(answered: PairAnswers) -> dict[str, float | int]:
     Raises AssayError when nothing was answered.
     """
     counts = answered.counts
-    columns = np.array([(count.n_refusals, count.n_total) for count in counts])
-    n_failed = sum(count.n_failed for count in counts)
+    columns = np.array([(count.n_refusals, count.n_answered) for count in counts])
+    n_failed = sum(count.n_total for count in counts) - int(columns[:, 1].sum())
     if not columns[:, 1].any():
         raise AssayError(f"none of {n_failed} questions was answered; check the model and the template")
     refused = bootstrap_totals(
