@@ -4,19 +4,18 @@ import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from assay.errors import AssayError
-from assay.estimates import Resampling, bootstrap_totals
 from assay.files import write_json
 from assay.journal import Journal
 from assay.preferences.asking import Answer, Backend, Question
 from assay.preferences.comparisons import Choice
 from assay.preferences.measure import fingerprint
-from assay.preferences.measurement_files import count_answers, write_table
+from assay.preferences.measurement_files import count_answers, rate_by_pair, write_table
 from assay.preferences.recorder import Progress, Recorder
 from assay.records import read_rows
 from assay.scratch import scratch_folder
@@ -191,18 +190,18 @@ def summarize_pairs(answered: PairAnswers) -> dict[str, float | int]:
     Raises AssayError when nothing was answered.
     """
     counts = answered.counts
-    columns = np.array([(count.n_refusals, count.n_answered) for count in counts])
-    n_failed = sum(count.n_total for count in counts) - int(columns[:, 1].sum())
-    if not columns[:, 1].any():
+    answers = np.array([count.n_answered for count in counts])
+    refusals = np.array([count.n_refusals for count in counts])
+    n_failed = sum(count.n_total for count in counts) - int(answers.sum())
+    if not answers.any():
         raise AssayError(f"none of {n_failed} questions was answered; check the model and the template")
-    refused = bootstrap_totals(
-        columns, lambda t: t[..., 0] / t[..., 1], resampling=Resampling(seed=0), n_dropped=n_failed
-    )
+    pair = np.repeat(np.arange(len(counts)), answers)
+    refused = np.concatenate([np.arange(n) < hits for n, hits in zip(answers, refusals, strict=True)])
     return {
         "conditions": len({count.condition_id for count in counts}),
         "pairs": len(counts),
-        "pairs_unanswered": int((columns[:, 1] == 0).sum()),
+        "pairs_unanswered": int((answers == 0).sum()),
         "answers": len(answered.answers),
         **count_answers(answered.answers, answered.retries),
-        **replace(refused, n=int(columns[:, 1].sum())).metrics("refused"),
+        **rate_by_pair(refused, pair, n_dropped=n_failed).metrics("refused"),
     }

@@ -1,4 +1,6 @@
 import json
+import resource
+import signal
 
 import pytest
 
@@ -48,6 +50,17 @@ def test_a_damaged_line_is_named(tmp_path):
         rows(path)
 
 
-def test_a_full_disk_is_one_clear_error():
-    with Journal("/dev/full") as journal, pytest.raises(AssayError, match="free space"):
-        journal.append([{"a": 1}])
+def test_a_full_disk_is_one_clear_error(tmp_path):
+    """A write beyond the limit on file sizes fails as on a full disk; what was whole before is kept."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        with Journal(tmp_path / "j") as journal:
+            journal.append([{"a": 1}])
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+            with pytest.raises(AssayError, match="free space"):
+                journal.append([{"a": "x" * 200}])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert rows(tmp_path / "j") == [{"a": 1}]

@@ -151,7 +151,7 @@ def test_the_schema_is_left_out_for_endpoints_that_do_not_know_it():
 
 
 def test_another_backend_is_judged_too():
-    def judge(body, _):
+    def judge(*_):
         return 200, completion('{"verdict": "REFUSAL"}')
 
     class Vague(ToyBackend):
@@ -163,13 +163,14 @@ def test_another_backend_is_judged_too():
                 ]
 
     with api(judge) as ((judge_client,), servers):
+        questions = [Question(str(i), *(("x", "y") if i % 3 else ("y", "x"))) for i in range(12)]
         backend = JudgedBackend(Vague(), ChoiceJudge(judge_client))
-        answers = ask(backend)
-        plain = ask(ToyBackend())
+        answers = ask(backend, questions)
+        plain = ask(ToyBackend(), questions)
         assert {name: answer.choice for name, answer in answers.items()} == {
             name: "a" if answer.choice == "a" else "refusal" for name, answer in plain.items()
         }
-        assert servers[0].requests.total() == sum(answer.choice == "b" for answer in plain.values()) > 0
+        assert servers[0].requests.total() == sum(answer.choice == "b" for answer in plain.values()) == 8
         assert backend.identity["judge"]["model"] == "model-0"
 
 
