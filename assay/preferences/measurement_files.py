@@ -15,8 +15,6 @@ from assay.preferences.asking import Answer
 from assay.preferences.measure import Measurement, Sample
 from assay.records import write_rows
 
-KEPT_CHARACTERS = 80  # of each answer, enough to check the rule that read it
-
 
 def write_measurements(path: Path, samples: Sequence[Sample], facts: Mapping[str, str]) -> int:
     """Write the samples that are choices or refusals as Parquet, in the order asked; returns how many.
@@ -122,5 +120,5 @@ def count_answers(answers: Sequence[Answer], retries: Mapping[str, int]) -> dict
 
 
 def _printable(text: str) -> str:
-    """The beginning of an answer; lone surrogates, which no file can hold as text, become question marks."""
-    return text[:KEPT_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
+    """The text with question marks for lone surrogates, which no file can hold as text."""
+    return text.encode("utf-8", "replace").decode("utf-8")
