@@ -10,7 +10,6 @@ from typing import Any, Self
 
 from assay.errors import AssayError
 
-
 SYNC_EVERY = 1.0  # seconds: a sync takes milliseconds, and answers can come faster
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from assay.preferences.comparisons import Choice
-from assay.preferences.prompt import Template
+from assay.preferences.prompt import Template, bare_label
 
 Rule = Literal["exact", "prefix", "opening", "judge", "probability"]
 
@@ -81,8 +81,3 @@ def is_refusal_opening(text: str) -> bool:
 def _undress(text: str) -> str:
     """An answer without leading whitespace and markdown."""
     return _DRESSING.sub("", text, count=1)
-
-
-def bare_label(label: str) -> str:
-    """A label without the colon that ends it."""
-    return label.strip().rstrip(":").rstrip()

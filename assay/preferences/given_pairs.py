@@ -4,19 +4,18 @@ import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from assay.errors import AssayError
-from assay.estimates import Resampling, bootstrap_totals
 from assay.files import write_json
 from assay.journal import Journal
 from assay.preferences.asking import Answer, Backend, Question
 from assay.preferences.comparisons import Choice
 from assay.preferences.measure import fingerprint
-from assay.preferences.measurement_files import count_answers, write_table
+from assay.preferences.measurement_files import count_answers, rate_by_pair, write_table
 from assay.preferences.recorder import Progress, Recorder
 from assay.records import read_rows
 from assay.scratch import scratch_folder
@@ -36,7 +35,7 @@ class GivenPair:
 
 @dataclass(frozen=True)
 class PairCounts:
-    """How often each task of a pair was chosen, whatever the order; failures are not part of `n_total`."""
+    """How often each task of a pair was chosen, whatever the order; what is missing from `n_total` failed."""
 
     condition_id: str
     task_a: str
@@ -44,10 +43,10 @@ class PairCounts:
     n_a: int
     n_b: int
     n_refusals: int
-    n_failed: int
+    n_total: int
 
     @property
-    def n_total(self) -> int:
+    def n_answered(self) -> int:
         """Choices and refusals."""
         return self.n_a + self.n_b + self.n_refusals
 
@@ -167,13 +166,13 @@ def _count(
             n_a=count["a"],
             n_b=count["b"],
             n_refusals=count["refusal"],
-            n_failed=count[None],
+            n_total=count.total(),
         )
         for pair, count in counts.items()
     ]
 
 
-_COLUMNS = ("condition_id", "task_a", "task_b", "n_a", "n_b", "n_refusals", "n_total", "n_failed")
+_COLUMNS = ("condition_id", "task_a", "task_b", "n_a", "n_b", "n_refusals", "n_total")
 
 
 def write_counts(path: Path, counts: Sequence[PairCounts], facts: Mapping[str, str]) -> None:
@@ -191,18 +190,18 @@ def summarize_pairs(answered: PairAnswers) -> dict[str, float | int]:
     Raises AssayError when nothing was answered.
     """
     counts = answered.counts
-    columns = np.array([(count.n_refusals, count.n_total) for count in counts])
-    n_failed = sum(count.n_failed for count in counts)
-    if not columns[:, 1].any():
+    answers = np.array([count.n_answered for count in counts])
+    refusals = np.array([count.n_refusals for count in counts])
+    n_failed = sum(count.n_total for count in counts) - int(answers.sum())
+    if not answers.any():
         raise AssayError(f"none of {n_failed} questions was answered; check the model and the template")
-    refused = bootstrap_totals(
-        columns, lambda t: t[..., 0] / t[..., 1], resampling=Resampling(seed=0), n_dropped=n_failed
-    )
+    pair = np.repeat(np.arange(len(counts)), answers)
+    refused = np.concatenate([np.arange(n) < hits for n, hits in zip(answers, refusals, strict=True)])
     return {
         "conditions": len({count.condition_id for count in counts}),
         "pairs": len(counts),
-        "pairs_unanswered": int((columns[:, 1] == 0).sum()),
+        "pairs_unanswered": int((answers == 0).sum()),
         "answers": len(answered.answers),
         **count_answers(answered.answers, answered.retries),
-        **replace(refused, n=int(columns[:, 1].sum())).metrics("refused"),
+        **rate_by_pair(refused, pair, n_dropped=n_failed).metrics("refused"),
     }

@@ -18,9 +18,10 @@ from assay.draws import item_draws, softmax
 from assay.errors import AssayError
 from assay.generation import generate, stop_ids
 from assay.preferences.asking import Answer, Question, make_answer
-from assay.preferences.choice import bare_label, parse_answer
+from assay.preferences.choice import parse_answer
 from assay.preferences.label_tree import Floats, LabelTree, Prefix
 from assay.preferences.local import LocalBackend, question_record
+from assay.preferences.prompt import bare_label
 from assay.records import PromptRecord
 from assay.tokenization import encode
 

@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from assay.errors import AssayError
-from assay.estimates import Resampling, bootstrap_mean
+from assay.estimates import Estimate, Resampling, bootstrap_mean, wilson
 from assay.files import atomic_path
 from assay.preferences.asking import Answer
 from assay.preferences.measure import Measurement, Sample
 from assay.records import write_rows
-
-KEPT_CHARACTERS = 80  # of each answer, enough to check the rule that read it
 
 
 def write_measurements(path: Path, samples: Sequence[Sample], facts: Mapping[str, str]) -> int:
@@ -73,31 +72,39 @@ def summarize(measurement: Measurement) -> dict[str, float | int]:
 
     Intervals are bootstrapped by pair, because the samples of a pair are alike. Raises AssayError when nothing was chosen.
     """
+    pairs = {
+        frozenset((sample.task_a, sample.task_b)): number for number, sample in enumerate(measurement.samples)
+    }
     answered = [sample for sample in measurement.samples if sample.answer.choice is not None]
     n_failed = len(measurement.samples) - len(answered)
-    pairs = np.unique([_pair(sample) for sample in answered], return_inverse=True)[1]
+    pair = np.array([pairs[frozenset((sample.task_a, sample.task_b))] for sample in answered])
     refused = np.array([sample.answer.choice == "refusal" for sample in answered])
     first = np.array([sample.answer.choice == "a" for sample in answered])
     if not answered or refused.all():
         raise AssayError(
             f"none of {len(measurement.samples)} answers is a choice; check the model and the template"
         )
-    by_pair = Resampling(seed=0)
+    chosen = ~refused
     return {
-        "pairs": len({_pair(sample) for sample in measurement.samples}),
+        "pairs": len(pairs),
         "answers": len(measurement.samples),
         "iterations": len(measurement.rank_correlations),
         "converged": int(measurement.converged),
         "rank_correlation": measurement.rank_correlations[-1],
         **count_answers([sample.answer for sample in measurement.samples], measurement.retries),
-        **bootstrap_mean(refused, clusters=pairs, resampling=by_pair, n_dropped=n_failed).metrics("refused"),
-        **bootstrap_mean(
-            first[~refused],
-            clusters=pairs[~refused],
-            resampling=by_pair,
-            n_dropped=int(refused.sum()) + n_failed,
+        **rate_by_pair(refused, pair, n_dropped=n_failed).metrics("refused"),
+        **rate_by_pair(
+            first[chosen], pair[chosen], n_dropped=len(measurement.samples) - int(chosen.sum())
         ).metrics("first_chosen"),
     }
+
+
+def rate_by_pair(hits: ArrayLike, pairs: ArrayLike, *, n_dropped: int) -> Estimate:
+    """The rate of `hits` [n] (booleans), with an interval bootstrapped over their `pairs` [n]; Wilson's for a single pair."""
+    values = np.asarray(hits, dtype=bool)
+    if len(np.unique(pairs)) < 2:
+        return wilson(int(values.sum()), len(values), n_dropped=n_dropped)
+    return bootstrap_mean(values, clusters=pairs, resampling=Resampling(seed=0), n_dropped=n_dropped)
 
 
 def count_answers(answers: Sequence[Answer], retries: Mapping[str, int]) -> dict[str, int]:
@@ -112,10 +119,6 @@ def count_answers(answers: Sequence[Answer], retries: Mapping[str, int]) -> dict
     }
 
 
-def _pair(sample: Sample) -> str:
-    return "\0".join(sorted((sample.task_a, sample.task_b)))
-
-
 def _printable(text: str) -> str:
-    """The beginning of an answer; lone surrogates, which no file can hold as text, become question marks."""
-    return text[:KEPT_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
+    """The text with question marks for lone surrogates, which no file can hold as text."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -30,7 +30,7 @@ class Template:
                 raise AssayError(
                     f"template {self.name!r} must hold {{{name}}} once, found {names.count(name)} times"
                 )
-        labels = [label.strip().lower() for label in (self.label_a, self.label_b)]
+        labels = [bare_label(label).lower() for label in (self.label_a, self.label_b)]
         if not all(labels) or labels[0].startswith(labels[1]) or labels[1].startswith(labels[0]):
             raise AssayError(
                 f"labels {self.label_a!r} and {self.label_b!r}: neither may be empty or begin with the other"
@@ -46,6 +46,11 @@ class Template:
         """The question. All placeholders are filled in one pass, so one that stands in a task's text stays as it is."""
         values = {"label_a": self.label_a, "label_b": self.label_b, "task_a": task_a, "task_b": task_b}
         return _PLACEHOLDER.sub(lambda match: values[match[1]], self.text)
+
+
+def bare_label(label: str) -> str:
+    """A label without the colon that ends it."""
+    return label.strip().rstrip(":").rstrip()
 
 
 COMPLETION_PREFERENCE = Template(

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Protocol
 
 from assay.errors import AssayError
@@ -10,6 +10,7 @@ from assay.journal import Journal
 from assay.preferences.asking import Answer, Backend, Question
 
 PATIENCE = 50  # failures in a row after which the run ends: an outage or a wrong model, not bad luck
+KEPT_CHARACTERS = 120  # of each answer, enough to check the rule that read it
 
 
 class Progress(Protocol):
@@ -52,8 +53,9 @@ class Recorder:
         missing = [question for question in questions if question.id not in self._answers]
         failures: list[Answer] = []
         for group in self._backend.ask(missing):
-            self._journal.append([asdict(answer) for answer in group])
-            self._answers |= {answer.id: answer for answer in group}
+            kept = [replace(answer, text=answer.text[:KEPT_CHARACTERS]) for answer in group]
+            self._journal.append([asdict(answer) for answer in kept])
+            self._answers |= {answer.id: answer for answer in kept}
             if self._progress is not None:
                 self._progress.advance(len(group))
             for answer in group:
@@ -68,6 +70,6 @@ def _check_patience(failures: Sequence[Answer]) -> None:
     counts = Counter(answer.failure for answer in failures)
     kinds = ", ".join(f"{name} {count}" for name, count in counts.most_common())
     raise AssayError(
-        f"{len(failures)} answers in a row failed ({kinds}); the last one: {failures[-1].text[:120]!r}. Check the endpoint, "
+        f"{len(failures)} answers in a row failed ({kinds}); the last one: {failures[-1].text[:KEPT_CHARACTERS]!r}. Check the endpoint, "
         "the model and the template, then run again: answers so far are kept, these failures are asked again"
     )

@@ -94,6 +94,8 @@ class JudgedBackend:
         by_id = {question.id: question for question in questions}
 
         async def read_again(answer: Answer) -> Answer:
+            if answer.failure not in (None, "unclear"):
+                return answer
             return await judged(self.judge, by_id[answer.id], answer.text, Parsed(answer.choice, answer.rule))
 
         for group in self.backend.ask(questions):

@@ -29,7 +29,7 @@ def ask_pairs(
     key_variable: backends.KeyOption = "OPENAI_API_KEY",
     concurrency: backends.ConcurrencyOption = 20,
     timeout: backends.TimeoutOption = 60.0,
-    max_new_tokens: backends.TokensOption = 16,
+    max_new_tokens: backends.TokensOption = None,
     batch_tokens: backends.BatchOption = None,
     params: backends.ParamsOption = Path("params.yaml"),
 ) -> None:

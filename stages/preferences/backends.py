@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 Mode = Literal["local", "label-probability", "openai"]
 TOKENS_CPU, TOKENS_CUDA = 2048, 16384  # where --batch-tokens is not given
 
+ANSWER_LOCAL, ANSWER_REMOTE = (
+    16,
+    256,
+)  # where --max-new-tokens is not given: a label is short, but some servers think
+
 ModeOption = Annotated[
     Mode, typer.Option(help="generation, exact label probabilities (both of --model), or an endpoint")
 ]
@@ -34,7 +39,12 @@ KeyOption = Annotated[
 ]
 ConcurrencyOption = Annotated[int, typer.Option(help="requests under way, a judge's included")]
 TimeoutOption = Annotated[float, typer.Option(help="seconds that a request may take")]
-TokensOption = Annotated[int, typer.Option(help="most tokens of an answer")]
+TokensOption = Annotated[
+    int | None,
+    typer.Option(
+        help=f"most tokens of an answer ({ANSWER_LOCAL} of --model, {ANSWER_REMOTE} of an endpoint)"
+    ),
+]
 BatchOption = Annotated[
     int | None, typer.Option(help=f"padded tokens in a batch ({TOKENS_CPU} on a CPU, {TOKENS_CUDA} on a GPU)")
 ]
@@ -55,7 +65,7 @@ class Asking:
     concurrency: int
     timeout: float
     temperature: float
-    max_new_tokens: int
+    max_new_tokens: int | None
     seed: int
     batch_tokens: int | None
     params: Path
@@ -69,6 +79,13 @@ class Asking:
         for url, name in (("endpoint", "endpoint_model"), ("judge_endpoint", "judge_model")):
             if (getattr(self, url) is None) != (getattr(self, name) is None):
                 raise AssayError(f"give --{url.replace('_', '-')} and --{name.replace('_', '-')} together")
+
+    @property
+    def answer_tokens(self) -> int:
+        """Most tokens of an answer."""
+        if self.max_new_tokens is not None:
+            return self.max_new_tokens
+        return ANSWER_REMOTE if self.mode == "openai" else ANSWER_LOCAL
 
     def connection(self, url: str, model: str) -> "Endpoint":
         """The endpoint at `url`, with the options that all requests share."""
@@ -102,7 +119,7 @@ def open_backend(asking: Asking) -> Iterator["Backend"]:
         api = connect(asking.endpoint, asking.endpoint_model)
         if api is not None:
             yield RemoteBackend(
-                api, COMPLETION_PREFERENCE, asking.temperature, asking.max_new_tokens, asking.seed, judge
+                api, COMPLETION_PREFERENCE, asking.temperature, asking.answer_tokens, asking.seed, judge
             )
         elif judge is not None:
             yield JudgedBackend(_local(asking), judge)
@@ -125,7 +142,7 @@ def _local(asking: Asking) -> "Backend":
         load_model(resolve_model(asking.model, asking.params)),
         COMPLETION_PREFERENCE,
         asking.temperature,
-        asking.max_new_tokens,
+        asking.answer_tokens,
         asking.seed,
         default_budget if asking.batch_tokens is None else asking.batch_tokens,
     )

@@ -27,6 +27,10 @@ def measure(
     metrics: Annotated[Path, typer.Option(help="counts and rates (JSON)")],
     quantile: Annotated[float, typer.Option(help="a pair qualifies within it, in |Δμ| and in degree")] = 0.3,
     exclude: Annotated[Path | None, typer.Option(help="ids of tasks to leave out, one per line")] = None,
+    sample: Annotated[int | None, typer.Option(help="draw so many of the tasks that are left")] = None,
+    strata: Annotated[
+        Path | None, typer.Option(help="topics (JSON or CSV), of which equally many tasks are drawn")
+    ] = None,
     system_prompt: Annotated[str | None, typer.Option(help="system message of every question")] = None,
     model: backends.ModelOption = None,
     endpoint: backends.UrlOption = None,
@@ -36,7 +40,7 @@ def measure(
     key_variable: backends.KeyOption = "OPENAI_API_KEY",
     concurrency: backends.ConcurrencyOption = 20,
     timeout: backends.TimeoutOption = 60.0,
-    max_new_tokens: backends.TokensOption = 16,
+    max_new_tokens: backends.TokensOption = None,
     batch_tokens: backends.BatchOption = None,
     params: backends.ParamsOption = Path("params.yaml"),
 ) -> None:
@@ -48,8 +52,6 @@ def measure(
     from assay.preferences.active_learning import Settings
     from assay.preferences.measure import measured
     from assay.preferences.measurement_files import summarize, write_failures, write_measurements
-    from assay.preferences.pool import exclude as excluded
-    from assay.preferences.pool import read_ids
     from assay.preferences.task_files import read_texts
     from stages.preferences.asking_progress import asking_progress
 
@@ -79,14 +81,13 @@ def measure(
         seed=seed,
         pair_order_seed=seed,
     )
-    pool = read_texts(tasks)
-    kept = excluded(pool, [] if exclude is None else read_ids(exclude))
+    texts, n_excluded = choose_tasks(read_texts(tasks), exclude, strata, sample, seed)
     with (
         backends.open_backend(asking) as backend,
         asking_progress() as progress,
         measured(
             backend,
-            kept,
+            texts,
             settings,
             system_prompt=system_prompt,
             scratch=backends.scratch_root(),
@@ -97,11 +98,33 @@ def measure(
         facts = backends.provenance(backend, {"system_prompt": system_prompt, "settings": vars(settings)})
         n_rows = write_measurements(out, measurement.samples, facts)
         n_failed = write_failures(failures, measurement.samples)
-        write_json(metrics, {**counts, "tasks": len(kept), "tasks_excluded": len(pool) - len(kept)})
+        write_json(metrics, {**counts, "tasks": len(texts), "tasks_excluded": n_excluded})
     typer.echo(
-        f"{out}: {n_rows} answers to {counts['pairs']} pairs of {len(kept)} tasks, {n_failed} failed, "
+        f"{out}: {n_rows} answers to {counts['pairs']} pairs of {len(texts)} tasks, {n_failed} failed, "
         f"{measurement.resumed} of an earlier run; rank correlation {counts['rank_correlation']:.4f}"
     )
+
+
+def choose_tasks(
+    texts: dict[str, str], exclude: Path | None, strata: Path | None, sample: int | None, seed: int
+) -> tuple[dict[str, str], int]:
+    """The tasks to compare (text by id), in the order of their numbers, and how many were excluded."""
+    from assay.errors import AssayError
+    from assay.preferences.sampling import read_exclusions, stratified_sample, without
+    from assay.preferences.topics import read_topics
+
+    kept, n_excluded = without(list(texts), frozenset() if exclude is None else read_exclusions(exclude))
+    if strata is not None and sample is None:
+        raise AssayError("--strata says how to draw a sample; give --sample as well")
+    if sample is not None:
+        topic = {} if strata is None else read_topics(strata).of
+        groups: dict[str, list[str]] = {}
+        for task in kept:
+            groups.setdefault(topic.get(task, ""), []).append(task)
+        kept = stratified_sample(groups, sample, seed=seed)
+    if len(kept) < 2:
+        raise AssayError(f"{len(kept)} of {len(texts)} tasks are left to compare; it takes two")
+    return {task: texts[task] for task in kept}, n_excluded
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from toy_backend import ToyBackend
 
 from assay.errors import AssayError
 from assay.journal import Journal
-from assay.preferences.active_learning import Settings
+from assay.preferences.active_learning import ActiveLearning, Settings
 from assay.preferences.asking import Answer, Question
 from assay.preferences.measure import measured, most_answers
 from assay.preferences.measurement_files import summarize, write_failures, write_measurements
@@ -53,11 +53,9 @@ def test_every_proposed_pair_is_asked_in_its_order_so_many_times(tmp_path):
     backend, watch = ToyBackend(), Watch()
     measurement = run(backend, tmp_path, progress=watch)
     first = [sample for sample in measurement.samples if sample.iteration == 0]
-    assert len(first) == 10 * 4 // 2 * 2
-    half = len(first) // 2
-    pairs = [(sample.task_a, sample.task_b) for sample in first]
-    assert pairs[:half] == pairs[half:]  # AB…AB…, one presentation per pair
-    assert [sample.sample for sample in first] == [0] * half + [1] * half
+    proposed = [(f"t{a}", f"t{b}") for a, b in ActiveLearning(10, SETTINGS).propose()]
+    assert [(sample.task_a, sample.task_b) for sample in first] == proposed * 2  # AB…AB…, in one presentation
+    assert [sample.sample for sample in first] == [0] * len(proposed) + [1] * len(proposed)
     assert [q.task_a for q in backend.asked] == [TEXTS[s.task_a] for s in measurement.samples]
     assert [q.task_b for q in backend.asked] == [TEXTS[s.task_b] for s in measurement.samples]
     assert len({q.id for q in backend.asked}) == len(backend.asked)

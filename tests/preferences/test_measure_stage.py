@@ -16,6 +16,8 @@ from chat_server import ScriptedServer, completion
 from forked import SERVER
 from toy_chooser import save_chooser
 
+from assay.preferences.measurements import read_comparisons
+from assay.preferences.pairwise import read_pairwise
 from stages.cli import run
 from stages.preferences import ask_pairs, measure
 
@@ -174,6 +176,9 @@ def test_what_is_written(world: Path) -> None:
     metrics = json.loads((world / "plain" / "metrics.json").read_text())
     assert set(table["choice"]) == {"a", "b", "refusal"}
     assert len(table) == metrics["answers"] - metrics["failures"]
+    comparisons = read_comparisons(world / "plain" / "measurements.parquet")  # what the fit reads
+    assert comparisons.refusals.sum() == (table["choice"] == "refusal").sum()
+    assert comparisons.first_wins.sum() == (table["choice"] == "a").sum()
     pairs = table.groupby([table[["task_a", "task_b"]].min(axis=1), table[["task_a", "task_b"]].max(axis=1)])
     assert len(pairs) == metrics["pairs"]
     assert pairs["task_a"].nunique().max() == 1  # each pair has one presentation
@@ -271,7 +276,6 @@ def test_given_pairs_are_asked_in_both_orders(world, tmp_path, monkeypatch, caps
             "n_b": 0,
             "n_refusals": 0,
             "n_total": 4,
-            "n_failed": 0,
         },
         {
             "condition_id": "cat",
@@ -281,9 +285,10 @@ def test_given_pairs_are_asked_in_both_orders(world, tmp_path, monkeypatch, caps
             "n_b": 2,
             "n_refusals": 2,
             "n_total": 4,
-            "n_failed": 0,
         },
     ]
+    read = read_pairwise(tmp_path / "counts.json")
+    assert (read.conditions, read.n_failed) == (("none", "cat"), 0)
     table = pd.read_parquet(tmp_path / "counts.parquet")
     assert table.to_dict("records") == json.loads((tmp_path / "counts.json").read_text())["results"]
     assert json.loads((tmp_path / "m.json").read_text())["refused"] == 0.25

@@ -47,6 +47,8 @@ def test_the_system_prompt_comes_first_and_an_absent_one_leaves_no_message():
         ("{task_a}", ("A", "B"), "must hold {task_b} once, found 0"),
         ("{task_a} {task_b} {task_a}", ("A", "B"), "must hold {task_a} once, found 2"),
         ("{task_a} {task_b}", ("Task", "task b"), "neither may be empty or begin"),
+        ("{task_a} {task_b}", ("Task 1:", "Task 12:"), "neither may be empty or begin"),
+        ("{task_a} {task_b}", (":", "B"), "neither may be empty or begin"),
         ("{task_a} {task_b}", ("", "B"), "neither may be empty or begin"),
     ],
 )

@@ -69,7 +69,8 @@ def test_faults_are_counted_and_change_nothing(folder, server, tmp_path):
     faults = Faults(server, kinds, patience=where.timeout)
     with ScriptedServer(faults) as proxy:
         faulty = run(replace(where, url=proxy.url), tmp_path / "faulty")
-        assert 1 < proxy.most_at_once <= where.concurrency
+        left = faults.injected["timeout"]  # requests that the client gave up, still under way here
+        assert 1 < proxy.most_at_once <= where.concurrency + left
     assert faulty.samples == clean.samples
     assert faulty.rank_correlations == clean.rank_correlations
     assert clean.retries == {}
