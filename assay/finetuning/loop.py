@@ -61,27 +61,62 @@ class Point:
     accuracy: float
 
 
+class Prepared:
+    """What all runs on one set of examples share: the suffix of the model from block `start` on, and the prefixes.
+
+    `share_tokens`: the tokens before an example's first change are computed once as well. True for vectors, which touch
+    chosen tokens; False for LoRA, which changes every token.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        start: int,
+        examples: Sequence[Example],
+        validation: Sequence[Example],
+        settings: Settings,
+        *,
+        share_tokens: bool,
+    ):
+        if not examples:
+            raise AssayError("there is no example to learn; give at least one")
+        self.suffix = Suffix(architecture, start)
+        self.settings = settings
+        self.room = settings.cache_bytes
+        self.examples = self._prefixes(examples, share_tokens)
+        self.validation = self._prefixes(validation, share_tokens)
+
+    @property
+    def n_steps(self) -> int:
+        """Optimiser steps of a training."""
+        return self.settings.epochs * -(-len(self.examples.examples) // self.settings.batch)
+
+    def _prefixes(self, examples: Sequence[Example], share_tokens: bool) -> Prefixes:
+        budget = self.settings.token_budget
+        prefixes = Prefixes(
+            self.suffix, examples, share_tokens=share_tokens, token_budget=budget, budget_bytes=self.room
+        )
+        prefixes.fill()
+        self.room = prefixes.room
+        return prefixes
+
+
 def train(
-    architecture: Architecture,
+    prepared: Prepared,
     trainee: Trainee,
     runs: Sequence[Run],
-    examples: Sequence[Example],
-    validation: Sequence[Example],
-    settings: Settings,
     *,
-    on_step: Callable[[int, int], None] | None = None,
+    on_step: Callable[[int], None] | None = None,
 ) -> Iterator[Point]:
     """Train in place and yield the curves as they grow; deterministic by the seeds.
 
-    `on_step(step, n_steps)` is called after every optimiser step (and once with step 0): report progress or save an
-    early checkpoint there. Raises AssayError when a loss is NaN or infinite.
+    `on_step(step)` is called after every optimiser step, and once before the first with 0: save an early checkpoint
+    there. Raises AssayError when a loss is NaN or infinite.
     """
-    if not examples:
-        raise AssayError("there is no example to learn; give at least one")
-    suffix = Suffix(architecture, trainee.start)
-    learner = _Learner(suffix, trainee, runs, examples, settings)
-    judge = _Learner(suffix, trainee, runs, validation, settings) if validation else None
-    n_steps = settings.epochs * -(-len(examples) // settings.batch)
+    settings, n_steps = prepared.settings, prepared.n_steps
+    learner = _Learner(prepared.suffix, prepared.examples, trainee, len(runs), settings.token_budget)
+    judge = _Learner(prepared.suffix, prepared.validation, trainee, len(runs), settings.token_budget)
+    n_examples = len(prepared.examples.examples)
     optimizers = [
         torch.optim.AdamW(trainee.parameters(r), lr=run.lr, weight_decay=0.0) for r, run in enumerate(runs)
     ]
@@ -89,9 +124,9 @@ def train(
     step = 0
     yield from _validate(judge, step, 0)
     if on_step is not None:
-        on_step(0, n_steps)
+        on_step(0)
     for epoch in range(settings.epochs):
-        order = np.random.default_rng([settings.order_seed, epoch]).permutation(len(examples))
+        order = np.random.default_rng([settings.order_seed, epoch]).permutation(n_examples)
         for first in range(0, len(order), settings.batch):
             step += 1
             for run, (loss, accuracy) in enumerate(
@@ -108,7 +143,7 @@ def train(
             if step < n_steps and settings.validate_every and step % settings.validate_every == 0:
                 yield from _validate(judge, step, epoch)
             if on_step is not None:
-                on_step(step, n_steps)
+                on_step(step)
         if step == n_steps or not settings.validate_every:
             yield from _validate(judge, step, epoch)
 
@@ -124,8 +159,8 @@ def _rate(settings: Settings, n_steps: int) -> Callable[[int], float]:
     return rate
 
 
-def _validate(judge: "_Learner | None", step: int, epoch: int) -> Iterator[Point]:
-    if judge is not None:
+def _validate(judge: "_Learner", step: int, epoch: int) -> Iterator[Point]:
+    if judge.examples:
         for run, (loss, accuracy) in enumerate(judge.judge()):
             yield Point(run, step, epoch, "validation", loss, accuracy)
 
@@ -142,28 +177,14 @@ class _Totals:
 class _Learner:
     """Losses and gradients of a set of examples under all runs."""
 
-    def __init__(
-        self,
-        suffix: Suffix,
-        trainee: Trainee,
-        runs: Sequence[Run],
-        examples: Sequence[Example],
-        settings: Settings,
-    ):
+    def __init__(self, suffix: Suffix, prefixes: Prefixes, trainee: Trainee, n_runs: int, token_budget: int):
         self.suffix = suffix
+        self.prefixes = prefixes
+        self.examples = prefixes.examples
         self.trainee = trainee
-        self.n_runs = len(runs)
-        self.examples = examples
-        self.parameters = [p for run in range(len(runs)) for p in trainee.parameters(run)]
-        self.token_budget = settings.token_budget
-        self.prefixes = Prefixes(
-            suffix,
-            examples,
-            share_tokens=trainee.per_row,
-            token_budget=settings.token_budget,
-            budget_bytes=settings.cache_bytes,
-        )
-        self.prefixes.fill()
+        self.n_runs = n_runs
+        self.parameters = [p for run in range(n_runs) for p in trainee.parameters(run)]
+        self.token_budget = token_budget
 
     def step(self, indices: Sequence[int]) -> list[tuple[float, float]]:
         """(mean loss, accuracy) of each run on some examples; the gradients are left in the parameters."""

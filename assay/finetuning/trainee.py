@@ -18,10 +18,7 @@ class Run:
 
 
 class Trainee(Protocol):
-    """`start` is the block whose input training does not change. `per_row` says that each batch row may be of another run."""
-
-    start: int
-    per_row: bool
+    """Several runs' parameters, and what they write into the input of the first block that is run."""
 
     def parameters(self, run: int) -> list[torch.nn.Parameter]:
         """What the optimiser of a run changes."""

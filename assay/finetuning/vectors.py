@@ -21,8 +21,6 @@ class TrainableVectors:
     as at `resid`. Initial values are Gaussian of norm 1, drawn from the run's seed.
     """
 
-    per_row = True
-
     def __init__(
         self,
         architecture: Architecture,
@@ -36,7 +34,6 @@ class TrainableVectors:
         if not scopes or not runs:
             raise AssayError("nothing to train: give at least one vector with its scope and one run")
         architecture.block(layer)
-        self.start = layer + 1
         self.names = list(scopes)
         device = input_device(architecture)
         self.vectors = [
