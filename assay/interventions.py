@@ -84,11 +84,12 @@ def check_intervention(intervention: Intervention, architecture: Architecture) -
 def apply(intervention: Intervention, rows: torch.Tensor, head_dim: int) -> torch.Tensor:
     """`rows` [n, width] of the site's tensor, changed: a new tensor of their dtype."""
     wide = rows.to(torch.promote_types(rows.dtype, torch.float32))
-    return _changed(intervention, wide, head_dim).to(rows.dtype)
+    changed = _changed(intervention, wide, head_dim)
+    return changed.to(rows.dtype)
 
 
 def _changed(intervention: Intervention, rows: torch.Tensor, head_dim: int) -> torch.Tensor:
-    c, operator = intervention.coefficient, intervention.operator
+    c, operator = float(intervention.coefficient), intervention.operator
     if operator == "scale_neurons":
         units = torch.tensor(intervention.units, device=rows.device)
         return rows.index_copy(1, units, c * rows[:, units])
@@ -98,14 +99,14 @@ def _changed(intervention: Intervention, rows: torch.Tensor, head_dim: int) -> t
         return rows + c * vector
     if operator == "shift_heads":
         units = torch.tensor(intervention.units, device=rows.device)
-        heads = rows.unflatten(1, (-1, head_dim))  # [n, n_heads, head_dim]
+        heads = rows.reshape(len(rows), -1, head_dim)  # [n, n_heads, head_dim]
         return heads.index_add(1, units, (c * vector).expand(len(rows), -1, -1)).flatten(1)
     unit = vector / vector.norm()
     projection = (rows @ unit)[:, None]
-    if operator == "ablate":
-        return rows - c * projection * unit
-    gap = intervention.threshold - projection
-    return rows + c * (gap.clamp(min=0) if intervention.bound == "floor" else gap.clamp(max=0)) * unit
+    gap = -projection if operator == "ablate" else intervention.threshold - projection
+    if operator == "cap":
+        gap = gap.clamp(min=0) if intervention.bound == "floor" else gap.clamp(max=0)
+    return rows + c * gap * unit
 
 
 def _length(vector: torch.Tensor | None) -> float:

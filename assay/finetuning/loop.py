@@ -44,6 +44,10 @@ class Settings:
         if self.epochs < 0 or self.batch < 1 or self.warmup < 0 or self.validate_every < 0:
             raise AssayError("training needs epochs ≥ 0, batch ≥ 1, warmup ≥ 0 and validate_every ≥ 0")
 
+    def steps(self, n_examples: int) -> int:
+        """Optimiser steps of a training on so many examples."""
+        return self.epochs * -(-n_examples // self.batch)
+
 
 @dataclass(frozen=True)
 class Point:
@@ -86,11 +90,6 @@ class Prepared:
         self.examples = self._prefixes(examples, share_tokens)
         self.validation = self._prefixes(validation, share_tokens)
 
-    @property
-    def n_steps(self) -> int:
-        """Optimiser steps of a training."""
-        return self.settings.epochs * -(-len(self.examples.examples) // self.settings.batch)
-
     def _prefixes(self, examples: Sequence[Example], share_tokens: bool) -> Prefixes:
         budget = self.settings.token_budget
         prefixes = Prefixes(
@@ -113,10 +112,10 @@ def train(
     `on_step(step)` is called after every optimiser step, and once before the first with 0: save an early checkpoint
     there. Raises AssayError when a loss is NaN or infinite.
     """
-    settings, n_steps = prepared.settings, prepared.n_steps
+    settings, n_examples = prepared.settings, len(prepared.examples.examples)
+    n_steps = settings.steps(n_examples)
     learner = _Learner(prepared.suffix, prepared.examples, trainee, len(runs), settings.token_budget)
     judge = _Learner(prepared.suffix, prepared.validation, trainee, len(runs), settings.token_budget)
-    n_examples = len(prepared.examples.examples)
     optimizers = [
         torch.optim.AdamW(trainee.parameters(r), lr=run.lr, weight_decay=0.0) for r, run in enumerate(runs)
     ]

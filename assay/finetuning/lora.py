@@ -31,7 +31,7 @@ class LoraShape:
     """Rank, scale numerator (peft multiplies by alpha / rank), block numbers and short module names of an adapter."""
 
     rank: int
-    alpha: float
+    alpha: int
     layers: tuple[int, ...]
     modules: tuple[str, ...]
 

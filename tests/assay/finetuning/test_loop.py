@@ -15,7 +15,7 @@ from assay import batching
 from assay.architecture import Architecture, locate
 from assay.errors import AssayError
 from assay.finetuning import loop
-from assay.finetuning.examples import Example, make_examples
+from assay.finetuning.examples import Example, make_examples, touched_examples
 from assay.finetuning.loop import Point, Prepared, Settings, train
 from assay.finetuning.lora import LoraShape, TrainableLora, adapted
 from assay.finetuning.trainee import Run
@@ -147,7 +147,7 @@ def train_lora(
 def test_a_vector_trains_as_with_a_plain_hook(family: str, scope: str) -> None:
     model = model_of(family)
     architecture = locate(model)
-    examples = [e for e in examples_of({"v": scope}) if e.is_touched]
+    examples = touched_examples(examples_of({"v": scope}), {"v": scope})
     run = Run(seed=4, lr=0.3)
     trainee = TrainableVectors(architecture, "resid", 0, {"v": scope}, [run])
     points = train_vectors(architecture, trainee, 0, [run], examples, examples)
@@ -198,14 +198,14 @@ def test_lora_trains_as_with_plain_peft(family: str) -> None:
     architecture = locate(model)
     examples = examples_of({})
     modules = ("up", "down") if family == "gpt2" else ("gate", "down", "q")
-    shape = LoraShape(rank=2, alpha=4.0, layers=(1,), modules=modules)
+    shape = LoraShape(rank=2, alpha=4, layers=(1,), modules=modules)
     with adapted(model, architecture, shape, seed=3) as trainee:
         state = copy.deepcopy(peft.get_peft_model_state_dict(trainee.adapted))
         names = list(trainee.adapted.peft_config["default"].target_modules)
         points = train_lora(architecture, trainee, examples, 0.02)
         trained = peft.get_peft_model_state_dict(trainee.adapted)
     config = peft.LoraConfig(
-        r=2, lora_alpha=4.0, target_modules=names, task_type="CAUSAL_LM", fan_in_fan_out=family == "gpt2"
+        r=2, lora_alpha=4, target_modules=names, task_type="CAUSAL_LM", fan_in_fan_out=family == "gpt2"
     )
     wrapped = peft.get_peft_model(plain, config)
     peft.set_peft_model_state_dict(wrapped, state)
@@ -223,7 +223,7 @@ def test_the_model_is_as_before() -> None:
     ids = torch.tensor([[5, 9, 12]])
     before, names = model(ids).logits, [name for name, _ in model.named_modules()]
     architecture = locate(model)
-    with adapted(model, architecture, LoraShape(2, 4.0, (1, 2), ("down",)), 0) as trainee:
+    with adapted(model, architecture, LoraShape(2, 4, (1, 2), ("down",)), 0) as trainee:
         train_lora(architecture, trainee, examples_of({}), 0.1)
     assert torch.equal(model(ids).logits, before)
     assert [name for name, _ in model.named_modules()] == names
@@ -235,7 +235,7 @@ def test_the_model_is_as_before() -> None:
 def test_memory_limits_change_nothing(change: dict[str, int]) -> None:
     architecture = locate(model_of("gemma3_text"))
     scopes = {"rome": "span:rome"}
-    examples = [e for e in examples_of(scopes) if e.is_touched]
+    examples = touched_examples(examples_of(scopes), scopes)
     runs = [Run(0, 0.1), Run(1, 0.1)]
 
     def curve(settings: Settings) -> list[float]:
@@ -298,8 +298,8 @@ def test_examples_refuse_what_cannot_be_learned() -> None:
     with pytest.raises(AssayError, match="'bare' has no response"):
         make_examples(TOKENIZER, [bare], {}, context_length=64)
     with pytest.raises(AssayError, match="nothing to train"):
-        examples_of({"v": "span:paris"})
+        touched_examples(examples_of({"v": "span:paris"}), {"v": "span:paris"})
     model = model_of("llama")
-    shape = LoraShape(2, 4.0, (0,), ("mlp",))
+    shape = LoraShape(2, 4, (0,), ("mlp",))
     with pytest.raises(AssayError, match="unknown module 'mlp'"):
         adapted(model, locate(model), shape, 0).__enter__()
