@@ -122,7 +122,7 @@ class Writer:
         """A copy of `hidden` [batch, seq, width] in which the touched elements are changed, in order."""
         for edit in edits:
             where = (edit.rows.to(hidden.device), edit.columns.to(hidden.device))
-            values = hidden[where].split([count for _, count in edit.parts])
+            values = torch.split(hidden[where], [count for _, count in edit.parts])
             changed = [
                 apply(part, rows, self.head_dim) for (part, _), rows in zip(edit.parts, values, strict=True)
             ]

@@ -27,13 +27,16 @@ def step_progress(title: str) -> Iterator[Show]:
 
 def _lines(title: str) -> Show:
     began = shown = time.monotonic()
+    first: int | None = None
 
     def show(done: int, total: int, text: str) -> None:
-        nonlocal shown
+        nonlocal began, shown, first
         now = time.monotonic()
-        if now - shown >= LINE_EVERY and done:
+        if first is None:  # what came before the first step is not its time
+            began, first = now, done
+        if now - shown >= LINE_EVERY and done > first:
             shown = now
-            left = int((now - began) / done * (total - done))
+            left = int((now - began) / (done - first) * (total - done))
             print(
                 f"{title}: {done}/{total}, {text}, {left // 60}:{left % 60:02d} left",
                 file=sys.stderr,
