@@ -1,5 +1,6 @@
 """Interventions as values: an operator on a direction or on units, a coefficient, and the tokens it touches."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -52,8 +53,12 @@ class Intervention:
             raise AssayError(
                 f"{self.operator} {'takes no' if self.vector is not None else 'needs a'} `vector`"
             )
-        if self.operator in ("ablate", "cap") and not _length(self.vector) > 0:
-            raise AssayError(f"{self.operator} needs a direction; this vector is zero or not finite")
+        if self.vector is not None:
+            length = float(self.vector.detach().double().norm())
+            if not math.isfinite(length) or (length == 0 and self.operator in ("ablate", "cap")):
+                raise AssayError(
+                    f"{self.operator} needs a finite direction; the norm of this vector is {length}"
+                )
 
     @property
     def is_noop(self) -> bool:
@@ -106,8 +111,5 @@ def _changed(intervention: Intervention, rows: torch.Tensor, head_dim: int) -> t
     gap = -projection if operator == "ablate" else intervention.threshold - projection
     if operator == "cap":
         gap = gap.clamp(min=0) if intervention.bound == "floor" else gap.clamp(max=0)
-    return rows + c * gap * unit
-
-
-def _length(vector: torch.Tensor | None) -> float:
-    return 0.0 if vector is None else float(vector.detach().double().norm().nan_to_num(posinf=0.0))
+    changed: torch.Tensor = rows + c * gap * unit
+    return changed

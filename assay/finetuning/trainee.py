@@ -6,6 +6,7 @@ from typing import Protocol
 
 import torch
 
+from assay.errors import AssayError
 from assay.finetuning.examples import Example
 
 
@@ -15,6 +16,10 @@ class Run:
 
     seed: int
     lr: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.lr < float("inf"):
+            raise AssayError(f"a learning rate must be a finite number above 0, found {self.lr}")
 
 
 class Trainee(Protocol):

@@ -286,10 +286,11 @@ def test_the_same_seed_gives_the_same_bits() -> None:
 
 def test_a_diverging_run_is_named() -> None:
     architecture = locate(model_of("llama"))
-    run = Run(seed=5, lr=float("inf"))
+    run = Run(seed=5, lr=0.1)
     trainee = TrainableVectors(architecture, "resid", 1, {"v": "prompt_last"}, [run])
     examples = examples_of({"v": "prompt_last"})
-    with pytest.raises(AssayError, match="seed 5 is not finite at step 2"):
+    trainee.vectors[0].data[0, 0] = torch.nan
+    with pytest.raises(AssayError, match="seed 5 is not finite at step 1"):
         train_vectors(architecture, trainee, 1, [run], examples)
 
 
