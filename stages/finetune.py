@@ -58,6 +58,7 @@ def finetune(
     validate_every: Annotated[int, typer.Option(help="steps; 0: after each epoch")] = 0,
     checkpoints: Annotated[str, typer.Option(help="also save after these steps (50,100)")] = "",
     token_budget: Annotated[int, typer.Option(help="most padded tokens of a forward pass")] = 4096,
+    cache_mib: Annotated[int, typer.Option(help="memory for what training never changes")] = 2048,
     table: Annotated[Path | None, typer.Option(help="CSV of the loss and accuracy curves")] = None,
     metrics: Annotated[Path | None, typer.Option(help="JSON of the last accuracies")] = None,
     params: Annotated[Path, typer.Option(help="params file with the registry")] = Path("params.yaml"),
@@ -78,7 +79,9 @@ def finetune(
         shape: VectorShape | LoraShape = vector_shape(layer, pin.n_layers, site, scope, spans)
     else:
         shape = lora_shape(layer, pin.n_layers, rank, alpha, modules)
-    settings = Settings(epochs, batch, warmup, decay, order_seed, validate_every, token_budget)
+    settings = Settings(
+        epochs, batch, warmup, decay, order_seed, validate_every, token_budget, cache_mib * 2**20
+    )
     runs = [Run(s, r) for s in dict.fromkeys(seed or [0]) for r in dict.fromkeys(lr or [DEFAULT_LR[method]])]
     tables = [read_training_records(path) for path in (data, validation) if path is not None]
     tables = [only(records, only_learn) for records in tables] if only_learn else tables

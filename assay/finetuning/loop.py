@@ -213,6 +213,8 @@ class _Learner:
                 for parameter, gradient in zip(self.parameters, totals.gradients, strict=learn):
                     assert parameter.grad is not None
                     parameter.grad += gradient
+        if halver.too_large is not None:  # so that the next step does not fail first
+            self.token_budget = min(self.token_budget, halver.too_large - 1)
         return list(zip((loss / n_labels).tolist(), (right / len(indices)).tolist(), strict=True))
 
     def _part(self, rows: Sequence[tuple[int, int]], n_labels: int, learn: bool) -> _Totals:

@@ -9,7 +9,7 @@ import torch
 from toy_models import D_MODEL, FAMILIES, build
 from toy_tokenizers import gemma3
 
-from assay import generation
+from assay import batching, decoding
 from assay.errors import AssayError
 from assay.generation import Generation, generate
 from assay.interventions import Intervention
@@ -169,7 +169,7 @@ def test_a_split_for_lack_of_memory_never_shifts_interventions(monkeypatch: pyte
         str(c): [Intervention("add", "resid", 1, c, "response", vector())] for c in (0.0, 0.5, 1.0, 2.0)
     }
     expected = answers(model, interventions=configs, temperature=0.8, token_budget=1)  # every row alone
-    run, tried = generation._Decoder.run, []
+    run, tried = decoding.Decoder.run, []
 
     def short_of_memory(self: Any, writer: Any, jobs: Sequence[Any]) -> Any:
         tried.append(len(jobs))
@@ -178,7 +178,8 @@ def test_a_split_for_lack_of_memory_never_shifts_interventions(monkeypatch: pyte
             raise torch.OutOfMemoryError("CUDA out of memory")
         return result
 
-    monkeypatch.setattr(generation._Decoder, "run", short_of_memory)
+    monkeypatch.setattr(batching, "release_memory", lambda: None)  # a full garbage collection, often
+    monkeypatch.setattr(decoding.Decoder, "run", short_of_memory)
     assert answers(model, interventions=configs, temperature=0.8) == expected
     assert max(tried) > 3 > min(tried)
     assert len({g.ids for g in expected if g.id == "r0"}) == 4
