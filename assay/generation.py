@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-
 from assay.architecture import Architecture, locate
 from assay.batching import Halver, plan_batches
 from assay.decoding import Answer, Decoder, Job, Prompt

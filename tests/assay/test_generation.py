@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+import peft
 import pytest
 import torch
 from toy_models import D_MODEL, FAMILIES, build
@@ -68,6 +69,21 @@ def test_greedy_is_hugging_face_token_for_token(family: str) -> None:
     assert [g.id for g in got] == [record.id for record in RECORDS]
     assert {(g.finish_reason, g.config, g.seed) for g in got} == {("length", "plain", None)}
     assert got[0].text == TOKENIZER.decode(got[0].ids, skip_special_tokens=True)
+
+
+def test_under_a_peft_wrapper() -> None:
+    model = model_of("gemma3_text")
+    plain = answers(model)
+    config = peft.LoraConfig(r=2, target_modules=["q_proj", "down_proj"], init_lora_weights=False)
+    wrapped = peft.get_peft_model(model, config).eval()
+    got = answers(
+        wrapped, interventions={"plain": [], "more": [Intervention("add", "resid", 0, 4.0, "all", vector())]}
+    )
+    merged = wrapped.merge_and_unload()
+    alone = {record.id: hf_greedy(merged, record) for record in RECORDS}
+    assert {g.id: list(g.ids) for g in got if g.config == "plain"} == alone
+    assert [g.ids for g in got if g.config == "more"] != [g.ids for g in got if g.config == "plain"]
+    assert [list(g.ids) for g in plain] != list(alone.values())
 
 
 @pytest.mark.parametrize("family", ["gemma3_text", "llama"])

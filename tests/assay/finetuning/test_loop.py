@@ -14,7 +14,7 @@ from toy_tokenizers import gemma3
 from assay import batching
 from assay.architecture import Architecture, locate
 from assay.errors import AssayError
-from assay.finetuning import loop
+from assay.finetuning import learner
 from assay.finetuning.examples import Example, make_examples, touched_examples
 from assay.finetuning.loop import Point, Prepared, Settings, train
 from assay.finetuning.lora import LoraShape, TrainableLora, adapted
@@ -255,7 +255,7 @@ def test_a_failed_pass_leaves_no_gradient(monkeypatch: pytest.MonkeyPatch) -> No
         return [(p.run, p.loss) for p in train_vectors(architecture, trainee, 1, runs, examples)]
 
     expected = curve()
-    part = loop._Learner._part
+    part = learner.Learner._part
 
     def short_of_memory(self: Any, rows: Any, n_labels: int, learn: bool) -> Any:
         totals = part(self, rows, n_labels, learn)
@@ -264,7 +264,7 @@ def test_a_failed_pass_leaves_no_gradient(monkeypatch: pytest.MonkeyPatch) -> No
         return totals
 
     monkeypatch.setattr(batching, "release_memory", lambda: None)  # a full garbage collection, often
-    monkeypatch.setattr(loop._Learner, "_part", short_of_memory)
+    monkeypatch.setattr(learner.Learner, "_part", short_of_memory)
     split = curve()
     assert [run for run, _ in split] == [run for run, _ in expected]
     assert [loss for _, loss in split] == pytest.approx([loss for _, loss in expected], abs=1e-5)
