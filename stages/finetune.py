@@ -64,12 +64,13 @@ def finetune(
     params: Annotated[Path, typer.Option(help="params file with the registry")] = Path("params.yaml"),
 ) -> None:
     """Write an adapter for each run, and the curves. Only the responses are learned, behind the chat template."""
-    from assay.files import atomic_folder, write_json, write_text
+    from assay.files import write_json, write_text
     from assay.finetuning.data import only, read_training_records
     from assay.finetuning.examples import make_examples, touched_examples
     from assay.finetuning.loop import Settings
     from assay.finetuning.session import Task, finetune
     from assay.finetuning.trainee import Run
+    from assay.folders import atomic_folder
     from assay.loading import load_model
     from stages.models import resolve_model
     from stages.step_progress import step_progress

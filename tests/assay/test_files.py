@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from assay.errors import AssayError
-from assay.files import atomic_folder, atomic_path, hash_file, hash_folder, read_json, write_json, write_text
+from assay.files import atomic_path, hash_file, hash_folder, read_json, write_json, write_text
 
 
 def test_a_failed_write_leaves_the_earlier_file_and_no_debris(tmp_path):
@@ -76,24 +76,3 @@ def test_hashes(tmp_path):
     assert hash_folder(folder) == first
     (folder / "a").rename(folder / "c")
     assert hash_folder(folder) != first
-
-
-def test_a_folder_is_whole_or_as_before(tmp_path):
-    target = tmp_path / "made" / "folder"
-    with atomic_folder(target) as folder:
-        (folder / "a").write_text("1")
-        assert not target.exists()
-
-    def fail():
-        with atomic_folder(target) as folder:
-            (folder / "a").write_text("2")
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        fail()
-    assert [path.name for path in target.iterdir()] == ["a"]
-    assert (target / "a").read_text() == "1"
-    with atomic_folder(target) as folder:
-        (folder / "b").write_text("3")
-    assert [path.name for path in target.iterdir()] == ["b"]
-    assert [path.name for path in target.parent.iterdir()] == ["folder"]
