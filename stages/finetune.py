@@ -68,7 +68,7 @@ def finetune(
     from assay.finetuning.data import only, read_training_records
     from assay.finetuning.examples import make_examples, touched_examples
     from assay.finetuning.loop import Settings
-    from assay.finetuning.session import Task, finetune
+    from assay.finetuning.session import Task, VectorShape, finetune
     from assay.finetuning.trainee import Run
     from assay.folders import atomic_folder
     from assay.loading import load_model
@@ -87,11 +87,12 @@ def finetune(
     tables = [read_training_records(path) for path in (data, validation) if path is not None]
     tables = [only(records, only_learn) for records in tables] if only_learn else tables
     loaded = load_model(pin)
-    scopes = getattr(shape, "scopes", {})
+    scopes = shape.scopes if isinstance(shape, VectorShape) else {}
     encoded = [make_examples(loaded.tokenizer, t, scopes, context_length=pin.context_length) for t in tables]
     examples = touched_examples(encoded[0], scopes)
     task = Task(examples, encoded[1] if len(encoded) > 1 else [], settings, frozenset(_steps(checkpoints)))
     points: list[Point] = []
+    done = 0
     with atomic_folder(out) as folder, step_progress("training") as show:
 
         def save(number: int, step: int, write: Callable[[Path], None]) -> None:
@@ -100,7 +101,7 @@ def finetune(
 
         for point in finetune(loaded, shape, runs, task, save):
             points.append(point)
-            done = sum(1 for p in points if p.split == "train")
+            done += point.split == "train"
             show(done, task.n_steps * len(runs), f"loss {point.loss:.3f}")
     if table is not None:
         write_text(table, curve_table(points, runs).to_csv(index=False, lineterminator="\n"))
@@ -155,7 +156,7 @@ def curve_table(points: "Sequence[Point]", runs: "Sequence[Run]") -> "pd.DataFra
 
 
 def accuracies(points: "Sequence[Point]", runs: "Sequence[Run]", n_validation: int) -> dict[str, float | int]:
-    """The last validation accuracy of each run with its interval, and the loss and accuracy before training."""
+    """Each run's last accuracy on validation rows with its interval, and the one before training."""
     from assay.estimates import wilson
 
     found: dict[str, float | int] = {}
@@ -163,7 +164,9 @@ def accuracies(points: "Sequence[Point]", runs: "Sequence[Run]", n_validation: i
         prefix = f"{run_name(one)}_" if len(runs) > 1 else ""
         judged = [point for point in points if point.run == number and point.split == "validation"]
         for when, point in (
-            zip(("initial_accuracy", "accuracy"), (judged[0], judged[-1]), strict=True) if judged else ()
+            zip(("validation_accuracy_before", "validation_accuracy"), (judged[0], judged[-1]), strict=True)
+            if judged
+            else ()
         ):
             found |= wilson(round(point.accuracy * n_validation), n_validation).metrics(prefix + when)
     return found

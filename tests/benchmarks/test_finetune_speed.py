@@ -10,6 +10,7 @@ import peft
 import pytest
 import torch
 from benchmarks.conftest import Report
+from benchmarks.timing import interleave
 from benchmarks.workload import Workload
 
 from assay.architecture import locate
@@ -21,7 +22,7 @@ from assay.finetuning.vectors import TrainableVectors
 from assay.records import PromptRecord, Span
 
 LAYER = 5  # of 12: six blocks stay below the trained one's output
-RECORDS, LONGEST, SEEDS = 16, 220, 8
+RECORDS, LONGEST, SEEDS, REPEATS = 8, 220, 8, 3
 SETTINGS = Settings(epochs=1, batch=4)
 SCOPES = {"the last prompt token": "prompt_last", "a name in the middle": "span:name"}
 
@@ -83,16 +84,6 @@ def plain(
     return losses
 
 
-def timed(work: Callable[[], list[float]], repeats: int = 2) -> tuple[float, list[float]]:
-    """(best seconds of a step, losses)."""
-    best, losses = float("inf"), []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        losses = work()
-        best = min(best, (time.perf_counter() - began) / len(losses))
-    return best, losses
-
-
 def vectors(workload: Workload, prepared: Prepared, scope: str, n_runs: int) -> list[float]:
     """One epoch; the losses of the first run."""
     runs = [Run(seed, 0.1) for seed in range(n_runs)]
@@ -120,28 +111,28 @@ def test_vectors(workload: Workload, report: Report, name: str) -> None:
     began = time.perf_counter()
     prepared = Prepared(architecture, LAYER + 1, examples, [], SETTINGS, share_tokens=True)
     capture = time.perf_counter() - began
-    ours, losses = timed(lambda: vectors(workload, prepared, scope, 1), 4)
-    many, _ = timed(lambda: vectors(workload, prepared, scope, SEEDS), 3)
-    theirs, expected = timed(lambda: hooked(False))
-    lean, _ = timed(lambda: hooked(True))
+    losses, expected = vectors(workload, prepared, scope, 1), hooked(False)
     assert losses == pytest.approx(expected, abs=1e-4)
-    detail = f"{ours * 1e3:.0f} ms a step; losses within {np.abs(np.subtract(losses, expected)).max():.0e}; capture {capture:.1f} s for {RECORDS} records"
-    report.add(f"vector at {name} / plain hook loop", theirs / ours, "speed ratio", 1.8, detail)
-    report.add(f"vector at {name} / hook loop with one row's logits", lean / ours, "speed ratio", 1.8)
-    three = 3 * len(losses)
+    seconds = interleave(
+        {
+            "one": lambda: vectors(workload, prepared, scope, 1),
+            "many": lambda: vectors(workload, prepared, scope, SEEDS),
+            "hooked": lambda: hooked(False),
+            "lean": lambda: hooked(True),
+        },
+        REPEATS,
+    )
+    one, far = seconds["one"], np.abs(np.subtract(losses, expected)).max()
+    detail = f"{1e3 * one / len(losses):.0f} ms a step; losses within {far:.0e}; capture {capture:.1f} s"
+    report.add(f"vector at {name} / plain hook loop", seconds["hooked"] / one, "speed ratio", 1.8, detail)
+    report.add("the same, hook loop with the last token's logits", seconds["lean"] / one, "speed ratio")
     report.add(
-        "the same over 3 epochs with the capture",
-        theirs * three / (ours * three + capture),
+        "the same, plain hook loop, 3 epochs and the capture",
+        3 * seconds["hooked"] / (3 * one + capture),
         "speed ratio",
-        1.8,
     )
-    report.add(
-        f"{SEEDS} seeds at {name}: cost / ({SEEDS} × one)",
-        many / (SEEDS * ours),
-        "growth",
-        0.5,
-        f"{many * 1e3:.0f} ms",
-    )
+    share = seconds["many"] / (SEEDS * one)
+    report.add(f"{SEEDS} seeds at {name} / {SEEDS} × one", share, "growth", 0.5)
 
 
 def test_lora(workload: Workload, report: Report) -> None:
@@ -159,10 +150,19 @@ def test_lora(workload: Workload, report: Report) -> None:
             reset()
             return [point.loss for point in train(prepared, lora, [Run(0, 1e-3)])]
 
-        seconds, losses = timed(ours)
-        theirs, expected = timed(lambda: plain(lora.adapted, examples, reset(), 1e-3))
-        lean, _ = timed(lambda: plain(lora.adapted, examples, reset(), 1e-3, few_logits=True))
-    assert losses == pytest.approx(expected, abs=1e-4)
-    detail = f"{seconds * 1e3:.0f} ms a step; losses within {np.abs(np.subtract(losses, expected)).max():.0e}"
-    report.add("LoRA / plain PEFT loop", theirs / seconds, "speed ratio", 1.8, detail)
-    report.add("LoRA / PEFT loop with one row's logits", lean / seconds, "speed ratio")
+        losses, expected = ours(), plain(lora.adapted, examples, reset(), 1e-3)
+        assert losses == pytest.approx(expected, abs=1e-4)
+        seconds = interleave(
+            {
+                "ours": ours,
+                "plain": lambda: plain(lora.adapted, examples, reset(), 1e-3),
+                "lean": lambda: plain(lora.adapted, examples, reset(), 1e-3, few_logits=True),
+            },
+            REPEATS,
+        )
+    far = np.abs(np.subtract(losses, expected)).max()
+    detail = f"{1e3 * seconds['ours'] / len(losses):.0f} ms a step; losses within {far:.0e}"
+    report.add("LoRA / plain PEFT loop", seconds["plain"] / seconds["ours"], "speed ratio", 1.8, detail)
+    report.add(
+        "the same, PEFT loop with the last token's logits", seconds["lean"] / seconds["ours"], "speed ratio"
+    )

@@ -72,8 +72,8 @@ def test_vectors_at_spans(folder: Path, tmp_path: Path) -> None:
     )
     assert read_info(tmp_path / "v" / "step_2").step == 2
     found = json.loads((tmp_path / "v.json").read_text())
-    assert (found["rows"], found["rows_untouched"], found["accuracy_n"]) == (3, 2, 5)
-    assert found["accuracy_lo"] <= found["accuracy"] <= found["accuracy_hi"]
+    assert (found["rows"], found["rows_untouched"], found["validation_accuracy_n"]) == (3, 2, 5)
+    assert found["validation_accuracy_lo"] <= found["validation_accuracy"] <= found["validation_accuracy_hi"]
     curve = list(csv.DictReader((tmp_path / "v.csv").open()))
     assert [int(row["step"]) for row in curve if row["split"] == "train"] == [1, 2, 3, 4, 5, 6]
     assert [int(row["step"]) for row in curve if row["split"] == "validation"] == [0, 2, 4, 6]
