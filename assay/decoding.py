@@ -65,9 +65,16 @@ class Decoder:
         self.seed = seed
         self.device = input_device(architecture)
 
-    @torch.inference_mode()
     def run(self, writer: Writer, jobs: Sequence[Job]) -> list[Answer]:
-        """The answers to `jobs`, in order. Padding is on the left; rows that are done leave the batch."""
+        """The answers to `jobs`, in order; `writer` is then aimed at nothing."""
+        try:
+            return self._run(writer, jobs)
+        finally:
+            writer.aim((), 0)
+
+    @torch.inference_mode()
+    def _run(self, writer: Writer, jobs: Sequence[Job]) -> list[Answer]:
+        """Padding is on the left; rows that are done leave the batch."""
         answers = [Answer([], _random(self.seed, job.prompt.id)) for job in jobs]
         batch = pad([job.prompt.ids for job in jobs], pad_id=0, side="left").to(self.device)
         width = batch.ids.shape[1]
@@ -123,7 +130,7 @@ class Decoder:
 
     def _choose(self, logits: torch.Tensor, answers: Sequence[Answer]) -> list[int]:
         """The next token of each row: the likeliest, or where its next random number falls in the distribution."""
-        if not torch.isfinite(logits).all():
+        if not (logits < torch.inf).all():  # NaN fails it too; −inf rules a token out
             raise AssayError(
                 "the logits are NaN or infinite; load the model in bfloat16 or float32, or intervene less"
             )

@@ -163,12 +163,12 @@ def accuracies(points: "Sequence[Point]", runs: "Sequence[Run]", n_validation: i
     for number, one in enumerate(runs):
         prefix = f"{run_name(one)}_" if len(runs) > 1 else ""
         judged = [point for point in points if point.run == number and point.split == "validation"]
-        for when, point in (
-            zip(("validation_accuracy_before", "validation_accuracy"), (judged[0], judged[-1]), strict=True)
-            if judged
-            else ()
-        ):
-            found |= wilson(round(point.accuracy * n_validation), n_validation).metrics(prefix + when)
+        if judged:
+            before, after = (
+                wilson(round(p.accuracy * n_validation), n_validation) for p in (judged[0], judged[-1])
+            )
+            found |= before.metrics(f"{prefix}validation_accuracy_before")
+            found |= after.metrics(f"{prefix}validation_accuracy")
     return found
 
 

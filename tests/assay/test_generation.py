@@ -229,7 +229,10 @@ def test_hooks_are_gone_when_generation_is_left_early() -> None:
         interventions=[Intervention("add", "resid", 1, 1.0, "all", vector())],
         token_budget=1,
     )
-    next(iter(stream), None)
+    ids = torch.tensor([[5, 9, 12]])
+    plain = model(ids).logits
+    next(iter(stream))
+    assert torch.equal(model(ids).logits, plain)  # between answers the model is its own
     stream.close()
     assert not any(module._forward_hooks for module in model.modules())
 
