@@ -1,5 +1,6 @@
 """Interventions as values: an operator on a direction or on units, a coefficient, and the tokens it touches."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -52,8 +53,12 @@ class Intervention:
             raise AssayError(
                 f"{self.operator} {'takes no' if self.vector is not None else 'needs a'} `vector`"
             )
-        if self.operator in ("ablate", "cap") and not _length(self.vector) > 0:
-            raise AssayError(f"{self.operator} needs a direction; this vector is zero or not finite")
+        if self.vector is not None:
+            length = float(self.vector.detach().double().norm())
+            if not math.isfinite(length) or (length == 0 and self.operator in ("ablate", "cap")):
+                raise AssayError(
+                    f"{self.operator} needs a finite direction; the norm of this vector is {length}"
+                )
 
     @property
     def is_noop(self) -> bool:
@@ -84,11 +89,12 @@ def check_intervention(intervention: Intervention, architecture: Architecture) -
 def apply(intervention: Intervention, rows: torch.Tensor, head_dim: int) -> torch.Tensor:
     """`rows` [n, width] of the site's tensor, changed: a new tensor of their dtype."""
     wide = rows.to(torch.promote_types(rows.dtype, torch.float32))
-    return _changed(intervention, wide, head_dim).to(rows.dtype)
+    changed = _changed(intervention, wide, head_dim)
+    return changed.to(rows.dtype)
 
 
 def _changed(intervention: Intervention, rows: torch.Tensor, head_dim: int) -> torch.Tensor:
-    c, operator = intervention.coefficient, intervention.operator
+    c, operator = float(intervention.coefficient), intervention.operator
     if operator == "scale_neurons":
         units = torch.tensor(intervention.units, device=rows.device)
         return rows.index_copy(1, units, c * rows[:, units])
@@ -98,15 +104,12 @@ def _changed(intervention: Intervention, rows: torch.Tensor, head_dim: int) -> t
         return rows + c * vector
     if operator == "shift_heads":
         units = torch.tensor(intervention.units, device=rows.device)
-        heads = rows.unflatten(1, (-1, head_dim))  # [n, n_heads, head_dim]
+        heads = rows.reshape(len(rows), -1, head_dim)  # [n, n_heads, head_dim]
         return heads.index_add(1, units, (c * vector).expand(len(rows), -1, -1)).flatten(1)
     unit = vector / vector.norm()
     projection = (rows @ unit)[:, None]
-    if operator == "ablate":
-        return rows - c * projection * unit
-    gap = intervention.threshold - projection
-    return rows + c * (gap.clamp(min=0) if intervention.bound == "floor" else gap.clamp(max=0)) * unit
-
-
-def _length(vector: torch.Tensor | None) -> float:
-    return 0.0 if vector is None else float(vector.detach().double().norm().nan_to_num(posinf=0.0))
+    gap = -projection if operator == "ablate" else intervention.threshold - projection
+    if operator == "cap":
+        gap = gap.clamp(min=0) if intervention.bound == "floor" else gap.clamp(max=0)
+    changed: torch.Tensor = rows + c * gap * unit
+    return changed

@@ -1,8 +1,8 @@
 """Writing activations: hooks that change a site's tensor for some rows and tokens of a batch, and come off again."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -56,22 +56,19 @@ class Writer:
             check_intervention(intervention, architecture)
             place = (intervention.site, intervention.layer)
             self.taps[place] = architecture.tap(*place)
-        self._handles: list[RemovableHandle] = []
+        self._hooks = ExitStack()
         self._edits: dict[tuple[Site, int], list[_Edit]] = {}
 
     def __enter__(self) -> Self:
-        try:
+        with ExitStack() as hooks:
             for place, tap in self.taps.items():
-                self._handles.append(self._attach(place, tap))
-        except BaseException:
-            self._remove()
-            raise
+                hooks.callback(self._attach(place, tap).remove)
+            self._hooks = hooks.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._remove()
+    def __exit__(self, *_error: object) -> None:
+        self._hooks.close()
+        self._edits = {}
 
     def aim(self, rows: Sequence[Row], width: int) -> None:
         """The next forward pass has these batch rows, each of `width` columns. Until the next call it stays so."""
@@ -122,18 +119,12 @@ class Writer:
         """A copy of `hidden` [batch, seq, width] in which the touched elements are changed, in order."""
         for edit in edits:
             where = (edit.rows.to(hidden.device), edit.columns.to(hidden.device))
-            values = hidden[where].split([count for _, count in edit.parts])
+            values = torch.split(hidden[where], [count for _, count in edit.parts])
             changed = [
                 apply(part, rows, self.head_dim) for (part, _), rows in zip(edit.parts, values, strict=True)
             ]
             hidden = hidden.index_put(where, torch.cat(changed))
         return hidden
-
-    def _remove(self) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
-        self._edits = {}
 
 
 def _columns(intervention: Intervention, row: Row, width: int) -> np.ndarray:

@@ -29,6 +29,17 @@ def resolve_model(model: str, params: Path) -> Pin:
     return make_pin(entry)
 
 
+def base_of(alias: str, params: Path) -> str:
+    """The alias of the model that `alias` was tuned from. Raises AssayError where the registry names none."""
+    entries = read_registry(params)
+    if alias not in entries:
+        raise AssayError(f"{unknown_alias(alias, entries)}. Only an alias of {params} has a base")
+    base = entries[alias].base
+    if base is None:
+        raise AssayError(f"model {alias!r} has no `base:` in {params}; name the alias that it was tuned from")
+    return base
+
+
 def read_registry(params: Path) -> dict[str, ModelEntry]:
     """The section `models:` of a params file. Raises AssayError that names the file."""
     values = read_params(params)

@@ -6,7 +6,7 @@ import typer
 
 from assay.files import write_json
 from stages.cli import run
-from stages.models import resolve_model
+from stages.models import base_of, resolve_model
 
 app = typer.Typer(add_completion=False)
 
@@ -16,9 +16,12 @@ def pin(
     model: str = typer.Option(..., help="Alias of `models:` in the params file, or a Hugging Face folder."),
     params: Path = typer.Option(..., help="The params file with the registry."),
     out: Path = typer.Option(..., help="Pin to write (JSON)."),
+    base: bool = typer.Option(
+        False, "--base", help="Pin the model that this one was tuned from (its `base`)."
+    ),
 ) -> None:
     """Resolve a model to its hub commit or content hash, its sizes, dtype rule and tokenizer."""
-    resolved = resolve_model(model, params)
+    resolved = resolve_model(base_of(model, params) if base else model, params)
     write_json(out, resolved.to_json())
     where = f"commit {resolved.revision}" if resolved.kind == "hub" else f"content {resolved.content_hash}"
     typer.echo(

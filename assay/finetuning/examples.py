@@ -1,6 +1,6 @@
 """Training examples: encoded records whose response is learned, and the tokens that each trained vector touches."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +56,7 @@ def make_examples(
 ) -> list[Example]:
     """Encode `records` with the chat template and resolve `scopes` (vector name → scope; none for LoRA).
 
-    Raises AssayError for a record without a response or too long for the model, and for a vector that no record has.
+    Raises AssayError for a record without a response or too long for the model.
     """
     parsed = {name: parse_scope(scope) for name, scope in scopes.items()}
     wanted = {scope.span for scope in parsed.values()}
@@ -78,9 +78,17 @@ def make_examples(
         anatomy = Anatomy(encoding.prompt_length, {n: encoding.positions[f"span:{n}"] for n in spans})
         touches = {name: touched(scope, anatomy, 0, n_tokens - 1) for name, scope in parsed.items()}
         examples.append(Example(record.id, encoding.ids, encoding.prompt_length, touches))
-    idle = [name for name in scopes if not any(len(example.touches[name]) for example in examples)]
-    if idle:
-        raise AssayError(
-            f"no record has a token in scope {scopes[idle[0]]!r}, so there is nothing to train; check `spans` of the data"
-        )
     return examples
+
+
+def touched_examples(examples: Sequence[Example], scopes: Mapping[str, str]) -> list[Example]:
+    """Those that a vector touches, as the others teach nothing; all where there is none (LoRA).
+
+    Raises AssayError for a vector that touches no example.
+    """
+    for name, scope in scopes.items():
+        if not any(len(example.touches[name]) for example in examples):
+            raise AssayError(
+                f"no record has a token in scope {scope!r}, so there is nothing to train; check `spans` of the data"
+            )
+    return [example for example in examples if example.is_touched or not scopes]

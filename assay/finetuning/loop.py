@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from assay.architecture import Architecture
-from assay.batching import Halver, plan_batches
 from assay.errors import AssayError
 from assay.finetuning.examples import Example
-from assay.finetuning.prefixes import Past, Prefixes, on_device, tail_tokens
-from assay.finetuning.suffix import Suffix, Tokens
+from assay.finetuning.learner import Learner
+from assay.finetuning.prefixes import Prefixes
+from assay.finetuning.suffix import Suffix
 from assay.finetuning.trainee import Run, Trainee
 
 
@@ -44,6 +44,10 @@ class Settings:
         if self.epochs < 0 or self.batch < 1 or self.warmup < 0 or self.validate_every < 0:
             raise AssayError("training needs epochs ≥ 0, batch ≥ 1, warmup ≥ 0 and validate_every ≥ 0")
 
+    def steps(self, n_examples: int) -> int:
+        """Optimiser steps of a training on so many examples."""
+        return self.epochs * -(-n_examples // self.batch)
+
 
 @dataclass(frozen=True)
 class Point:
@@ -61,27 +65,57 @@ class Point:
     accuracy: float
 
 
+class Prepared:
+    """What all runs on one set of examples share: the suffix of the model from block `start` on, and the prefixes.
+
+    `share_tokens`: the tokens before an example's first change are computed once as well. True for vectors, which touch
+    chosen tokens; False for LoRA, which changes every token.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        start: int,
+        examples: Sequence[Example],
+        validation: Sequence[Example],
+        settings: Settings,
+        *,
+        share_tokens: bool,
+    ):
+        if not examples:
+            raise AssayError("there is no example to learn; give at least one")
+        self.suffix = Suffix(architecture, start)
+        self.settings = settings
+        self.room = settings.cache_bytes
+        self.examples = self._prefixes(examples, share_tokens)
+        self.validation = self._prefixes(validation, share_tokens)
+
+    def _prefixes(self, examples: Sequence[Example], share_tokens: bool) -> Prefixes:
+        budget = self.settings.token_budget
+        prefixes = Prefixes(
+            self.suffix, examples, share_tokens=share_tokens, token_budget=budget, budget_bytes=self.room
+        )
+        prefixes.fill()
+        self.room = prefixes.room
+        return prefixes
+
+
 def train(
-    architecture: Architecture,
+    prepared: Prepared,
     trainee: Trainee,
     runs: Sequence[Run],
-    examples: Sequence[Example],
-    validation: Sequence[Example],
-    settings: Settings,
     *,
-    on_step: Callable[[int, int], None] | None = None,
+    on_step: Callable[[int], None] | None = None,
 ) -> Iterator[Point]:
     """Train in place and yield the curves as they grow; deterministic by the seeds.
 
-    `on_step(step, n_steps)` is called after every optimiser step (and once with step 0): report progress or save an
-    early checkpoint there. Raises AssayError when a loss is NaN or infinite.
+    `on_step(step)` is called after every optimiser step, and once before the first with 0: save an early checkpoint
+    there. Raises AssayError when a loss is NaN or infinite.
     """
-    if not examples:
-        raise AssayError("there is no example to learn; give at least one")
-    suffix = Suffix(architecture, trainee.start)
-    learner = _Learner(suffix, trainee, runs, examples, settings)
-    judge = _Learner(suffix, trainee, runs, validation, settings) if validation else None
-    n_steps = settings.epochs * -(-len(examples) // settings.batch)
+    settings, n_examples = prepared.settings, len(prepared.examples.examples)
+    n_steps = settings.steps(n_examples)
+    learner = Learner(prepared.suffix, prepared.examples, trainee, len(runs), settings.token_budget)
+    judge = Learner(prepared.suffix, prepared.validation, trainee, len(runs), settings.token_budget)
     optimizers = [
         torch.optim.AdamW(trainee.parameters(r), lr=run.lr, weight_decay=0.0) for r, run in enumerate(runs)
     ]
@@ -89,9 +123,9 @@ def train(
     step = 0
     yield from _validate(judge, step, 0)
     if on_step is not None:
-        on_step(0, n_steps)
+        on_step(0)
     for epoch in range(settings.epochs):
-        order = np.random.default_rng([settings.order_seed, epoch]).permutation(len(examples))
+        order = np.random.default_rng([settings.order_seed, epoch]).permutation(n_examples)
         for first in range(0, len(order), settings.batch):
             step += 1
             for run, (loss, accuracy) in enumerate(
@@ -108,7 +142,7 @@ def train(
             if step < n_steps and settings.validate_every and step % settings.validate_every == 0:
                 yield from _validate(judge, step, epoch)
             if on_step is not None:
-                on_step(step, n_steps)
+                on_step(step)
         if step == n_steps or not settings.validate_every:
             yield from _validate(judge, step, epoch)
 
@@ -124,122 +158,7 @@ def _rate(settings: Settings, n_steps: int) -> Callable[[int], float]:
     return rate
 
 
-def _validate(judge: "_Learner | None", step: int, epoch: int) -> Iterator[Point]:
-    if judge is not None:
+def _validate(judge: Learner, step: int, epoch: int) -> Iterator[Point]:
+    if judge.examples:
         for run, (loss, accuracy) in enumerate(judge.judge()):
             yield Point(run, step, epoch, "validation", loss, accuracy)
-
-
-@dataclass(frozen=True)
-class _Totals:
-    """Of a part of a step, by run [n_runs]: summed loss, and how many examples were answered right."""
-
-    loss: torch.Tensor
-    right: torch.Tensor
-    gradients: tuple[torch.Tensor, ...] = ()
-
-
-class _Learner:
-    """Losses and gradients of a set of examples under all runs."""
-
-    def __init__(
-        self,
-        suffix: Suffix,
-        trainee: Trainee,
-        runs: Sequence[Run],
-        examples: Sequence[Example],
-        settings: Settings,
-    ):
-        self.suffix = suffix
-        self.trainee = trainee
-        self.n_runs = len(runs)
-        self.examples = examples
-        self.parameters = [p for run in range(len(runs)) for p in trainee.parameters(run)]
-        self.token_budget = settings.token_budget
-        self.prefixes = Prefixes(
-            suffix,
-            examples,
-            share_tokens=trainee.per_row,
-            token_budget=settings.token_budget,
-            budget_bytes=settings.cache_bytes,
-        )
-        self.prefixes.fill()
-
-    def step(self, indices: Sequence[int]) -> list[tuple[float, float]]:
-        """(mean loss, accuracy) of each run on some examples; the gradients are left in the parameters."""
-        for parameter in self.parameters:
-            parameter.grad = torch.zeros_like(parameter)
-        return self._run(indices, learn=True)
-
-    def judge(self) -> list[tuple[float, float]]:
-        """(mean loss, accuracy) of each run on all examples."""
-        with torch.no_grad():
-            return self._run(range(len(self.examples)), learn=False)
-
-    def _run(self, indices: Sequence[int], *, learn: bool) -> list[tuple[float, float]]:
-        """Each row is an example under a run; each run's loss is the mean over its response tokens."""
-        rows = [(index, run) for index in indices for run in range(self.n_runs)]
-        n_labels = sum(len(self.examples[index].labels) for index in indices)
-        lengths = [self.prefixes.tail_length(index) for index, _ in rows]
-        halver = Halver(lengths, [self.examples[index].id for index, _ in rows])
-        loss = torch.zeros(self.n_runs, dtype=torch.float64)
-        right = torch.zeros(self.n_runs, dtype=torch.float64)
-        for batch in plan_batches(lengths, self.token_budget):
-            for _, totals in halver.run(
-                batch, lambda part: self._part([rows[i] for i in part], n_labels, learn)
-            ):
-                loss += totals.loss
-                right += totals.right
-                for parameter, gradient in zip(self.parameters, totals.gradients, strict=learn):
-                    assert parameter.grad is not None
-                    parameter.grad += gradient
-        return list(zip((loss / n_labels).tolist(), (right / len(indices)).tolist(), strict=True))
-
-    def _part(self, rows: Sequence[tuple[int, int]], n_labels: int, learn: bool) -> _Totals:
-        """One forward (and backward) pass. Gradients are returned, so that a pass that fails leaves none behind."""
-        examples = [self.examples[index] for index, _ in rows]
-        runs = [run for _, run in rows]
-        logits = self.suffix.logits(self._normed([index for index, _ in rows], examples, runs))
-        counts = torch.tensor([len(example.labels) for example in examples])
-        owners = torch.arange(len(rows)).repeat_interleave(counts)
-        labels = torch.from_numpy(np.concatenate([example.labels for example in examples])).to(logits.device)
-        losses = torch.nn.functional.cross_entropy(logits.float(), labels, reduction="none")
-        gradients: tuple[torch.Tensor, ...] = ()
-        if learn:
-            gradients = torch.autograd.grad(losses.sum() / n_labels, self.parameters)
-        wrong = torch.zeros(len(rows)).index_add(0, owners, (logits.argmax(1) != labels).float().cpu())
-        by_run = torch.tensor(runs)
-        empty = torch.zeros(self.n_runs, dtype=torch.float64)
-        return _Totals(
-            loss=empty.index_add(0, by_run[owners], losses.detach().double().cpu()),
-            right=empty.index_add(0, by_run, (wrong == 0).double()),
-            gradients=gradients,
-        )
-
-    def _normed(
-        self, indices: Sequence[int], examples: Sequence[Example], runs: Sequence[int]
-    ) -> torch.Tensor:
-        """Normed hidden states [labels, d_model] at the tokens that predict a label."""
-        unique = sorted(set(indices))
-        place = {index: i for i, index in enumerate(unique)}
-        which = torch.tensor([place[index] for index in indices])
-        found = self.prefixes.get(unique)
-        cuts = [found[place[index]].cut for index in indices]
-        tails = torch.nn.utils.rnn.pad_sequence([prefix.tail for prefix in found], batch_first=True)
-        device = self.suffix.device
-        tokens = tail_tokens(found, [self.examples[index] for index in unique], device)
-        tokens = _take(tokens, which.to(device))
-        keys = Past(found, which.to(found[0].past.device), self.suffix.start) if max(cuts) else None
-        past = None if keys is None else on_device(keys.tokens(), device)
-        hidden = self.trainee.enter(tails[which.to(tails.device)], examples, cuts, runs)
-        with self.suffix.open() as run:
-            normed = run(hidden, tokens, past, keys)
-        rows = np.repeat(np.arange(len(examples)), [len(example.labels) for example in examples])
-        columns = np.concatenate(
-            [np.arange(e.prompt_length - 1, e.n_inputs) - cut for e, cut in zip(examples, cuts, strict=True)]
-        )
-        return normed[torch.from_numpy(rows).to(normed.device), torch.from_numpy(columns).to(normed.device)]
-
-
-def _take(tokens: Tokens, rows: torch.Tensor) -> Tokens:
-    return Tokens(tokens.ids[rows], tokens.positions[rows], tokens.valid[rows])

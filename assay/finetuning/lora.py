@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from assay.adapters import remove_adapter
 from assay.architecture import Architecture
 from assay.errors import AssayError
 from assay.finetuning.examples import Example
@@ -30,7 +31,7 @@ class LoraShape:
     """Rank, scale numerator (peft multiplies by alpha / rank), block numbers and short module names of an adapter."""
 
     rank: int
-    alpha: float
+    alpha: int
     layers: tuple[int, ...]
     modules: tuple[str, ...]
 
@@ -38,11 +39,8 @@ class LoraShape:
 class TrainableLora:
     """One adapter in training: the hidden states below its first block never change."""
 
-    per_row = False
-
-    def __init__(self, adapted: Any, start: int):
+    def __init__(self, adapted: Any):
         self.adapted = adapted
-        self.start = start
 
     def parameters(self, run: int) -> list[torch.nn.Parameter]:
         """The adapter's weights; it has one run."""
@@ -72,19 +70,14 @@ def adapted(
         task_type="CAUSAL_LM",
         fan_in_fan_out=architecture.family.blocks == "h",  # GPT-2's Conv1D keeps its weight transposed
     )
-    frozen = [parameter for parameter in model.parameters() if not parameter.requires_grad]
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         wrapped = peft.get_peft_model(model, config, autocast_adapter_dtype=True)
     wrapped.eval()
     try:
-        yield TrainableLora(wrapped, min(shape.layers))
+        yield TrainableLora(wrapped)
     finally:
-        wrapped.unload()
-        if hasattr(model, "peft_config"):
-            del model.peft_config
-        for parameter in frozen:
-            parameter.requires_grad_(False)
+        remove_adapter(model, wrapped)
 
 
 def module_names(model: nn.Module, architecture: Architecture, shape: LoraShape) -> list[str]:

@@ -52,11 +52,6 @@ class Prefixes:
         self._kept: dict[int, Prefix] = {}
         self._halver = Halver([e.n_inputs for e in examples], [e.id for e in examples])
 
-    @property
-    def kept(self) -> int:
-        """How many examples' prefixes are kept."""
-        return len(self._kept)
-
     def tail_length(self, index: int) -> int:
         """Tokens of an example that each step computes."""
         return self.examples[index].n_inputs - self.cuts[index]
@@ -76,11 +71,11 @@ class Prefixes:
         return [self._kept.get(index) or fresh[index] for index in indices]
 
     def fill(self) -> None:
-        """Compute prefixes while there is room, in length-sorted batches."""
+        """Compute prefixes until one finds no room, in length-sorted batches."""
         for batch in plan_batches([e.n_inputs for e in self.examples], self.token_budget):
-            if self.room <= 0:
-                return
             self.get(batch)
+            if not self._kept.keys() >= set(batch):
+                return
 
     @torch.no_grad()
     def _capture(self, indices: Sequence[int]) -> list[Prefix]:

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import torch
 
+from assay.errors import AssayError
 from assay.finetuning.examples import Example
 
 
@@ -16,12 +17,13 @@ class Run:
     seed: int
     lr: float
 
+    def __post_init__(self) -> None:
+        if not 0 < self.lr < float("inf"):
+            raise AssayError(f"a learning rate must be a finite number above 0, found {self.lr}")
+
 
 class Trainee(Protocol):
-    """`start` is the block whose input training does not change. `per_row` says that each batch row may be of another run."""
-
-    start: int
-    per_row: bool
+    """Several runs' parameters, and what they write into the input of the first block that is run."""
 
     def parameters(self, run: int) -> list[torch.nn.Parameter]:
         """What the optimiser of a run changes."""

@@ -21,8 +21,6 @@ class TrainableVectors:
     as at `resid`. Initial values are Gaussian of norm 1, drawn from the run's seed.
     """
 
-    per_row = True
-
     def __init__(
         self,
         architecture: Architecture,
@@ -36,7 +34,6 @@ class TrainableVectors:
         if not scopes or not runs:
             raise AssayError("nothing to train: give at least one vector with its scope and one run")
         architecture.block(layer)
-        self.start = layer + 1
         self.names = list(scopes)
         device = input_device(architecture)
         self.vectors = [
@@ -63,11 +60,13 @@ class TrainableVectors:
             torch.from_numpy(np.concatenate(part).astype(np.int64)).to(hidden.device)
             for part in (rows, columns)
         )
-        added = torch.cat(self.vectors)[torch.from_numpy(np.concatenate(which).astype(np.int64))]
+        added = torch.cat(list[torch.Tensor](self.vectors))[
+            torch.from_numpy(np.concatenate(which).astype(np.int64))
+        ]
         wide = hidden.to(torch.promote_types(hidden.dtype, torch.float32))
         return wide.index_put(where, added.to(wide), accumulate=True).to(hidden.dtype)
 
 
 def _unit_gaussian(count: int, d_model: int, seed: int) -> torch.Tensor:
     vectors = torch.randn(count, d_model, generator=torch.Generator().manual_seed(seed))
-    return vectors / vectors.norm(dim=1, keepdim=True)
+    return torch.nn.functional.normalize(vectors, dim=1)

@@ -36,6 +36,22 @@ def read_texts(path: Path) -> dict[str, str]:
     return texts
 
 
+def read_topic_field(path: Path) -> dict[str, str]:
+    """The field `topic` of every task that has one, by id. Raises AssayError naming the file, the row and the task."""
+    topics: dict[str, str] = {}
+    for number, row in enumerate(_rows(Path(path)), start=1):
+        task = next((row[name] for name in _IDS if name in row), None)
+        topic = row.get("topic")
+        if topic is None:
+            continue
+        if not isinstance(topic, str) or not topic:
+            raise AssayError(
+                f"{path}, row {number} ({task}): field 'topic': expected a name, found {topic!r}"
+            )
+        topics[str(task)] = topic
+    return topics
+
+
 def _rows(path: Path) -> Iterable[Any]:
     if path.suffix == ".csv":
         try:

@@ -22,7 +22,7 @@ def topics(
     tasks: Annotated[Path, typer.Option(help="tasks (JSONL, JSON or CSV: id, text)")],
     source: Annotated[
         Literal["field", "file", "judge"],
-        typer.Option(help="the tasks' own field `topic` (JSONL), --topics, or --judge-endpoint"),
+        typer.Option(help="the tasks' own field `topic`, --topics, or --judge-endpoint"),
     ],
     out: Annotated[Path, typer.Option(help="topic by task id (JSON)")],
     metrics: Annotated[Path, typer.Option(help="counts and the taxonomy's version (JSON)")],
@@ -42,7 +42,7 @@ def topics(
     """Write {task id: topic}. Tasks without a topic are left out and counted."""
     from assay.errors import AssayError
     from assay.files import write_json
-    from assay.preferences.task_files import read_texts
+    from assay.preferences.task_files import read_texts, read_topic_field
     from assay.preferences.topic_judge import read_taxonomy
     from assay.preferences.topics import Topics, read_topics
 
@@ -50,7 +50,7 @@ def topics(
     names = None if taxonomy is None else read_taxonomy(taxonomy)
     counts: Counts = {}
     if source == "field":
-        found = _field(tasks)
+        found = read_topic_field(tasks)
     elif source == "file":
         if topics is None:
             raise AssayError("source file needs --topics")
@@ -77,20 +77,6 @@ def topics(
     }
     write_json(metrics, {**numbers, **counts, **version, **Topics(kept).metrics()})
     typer.echo(f"{out}: {len(kept)} of {len(texts)} tasks in {len(set(kept.values()))} topics")
-
-
-def _field(tasks: Path) -> dict[str, str]:
-    from assay.errors import AssayError
-    from assay.records import read_records
-
-    found = {}
-    for record in read_records(tasks):
-        topic = record.fields.get("topic")
-        if topic is not None and (not isinstance(topic, str) or not topic):
-            raise AssayError(f"{tasks}, task {record.id!r}: field 'topic': expected a name, found {topic!r}")
-        if topic is not None:
-            found[record.id] = topic
-    return found
 
 
 def _judge(

@@ -4,12 +4,13 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+import peft
 import pytest
 import torch
 from toy_models import D_MODEL, FAMILIES, build
 from toy_tokenizers import gemma3
 
-from assay import generation
+from assay import batching, decoding
 from assay.errors import AssayError
 from assay.generation import Generation, generate
 from assay.interventions import Intervention
@@ -68,6 +69,21 @@ def test_greedy_is_hugging_face_token_for_token(family: str) -> None:
     assert [g.id for g in got] == [record.id for record in RECORDS]
     assert {(g.finish_reason, g.config, g.seed) for g in got} == {("length", "plain", None)}
     assert got[0].text == TOKENIZER.decode(got[0].ids, skip_special_tokens=True)
+
+
+def test_under_a_peft_wrapper() -> None:
+    model = model_of("gemma3_text")
+    plain = answers(model)
+    config = peft.LoraConfig(r=2, target_modules=["q_proj", "down_proj"], init_lora_weights=False)
+    wrapped = peft.get_peft_model(model, config).eval()
+    got = answers(
+        wrapped, interventions={"plain": [], "more": [Intervention("add", "resid", 0, 4.0, "all", vector())]}
+    )
+    merged = wrapped.merge_and_unload()
+    alone = {record.id: hf_greedy(merged, record) for record in RECORDS}
+    assert {g.id: list(g.ids) for g in got if g.config == "plain"} == alone
+    assert [g.ids for g in got if g.config == "more"] != [g.ids for g in got if g.config == "plain"]
+    assert [list(g.ids) for g in plain] != list(alone.values())
 
 
 @pytest.mark.parametrize("family", ["gemma3_text", "llama"])
@@ -169,7 +185,7 @@ def test_a_split_for_lack_of_memory_never_shifts_interventions(monkeypatch: pyte
         str(c): [Intervention("add", "resid", 1, c, "response", vector())] for c in (0.0, 0.5, 1.0, 2.0)
     }
     expected = answers(model, interventions=configs, temperature=0.8, token_budget=1)  # every row alone
-    run, tried = generation._Decoder.run, []
+    run, tried = decoding.Decoder.run, []
 
     def short_of_memory(self: Any, writer: Any, jobs: Sequence[Any]) -> Any:
         tried.append(len(jobs))
@@ -178,7 +194,8 @@ def test_a_split_for_lack_of_memory_never_shifts_interventions(monkeypatch: pyte
             raise torch.OutOfMemoryError("CUDA out of memory")
         return result
 
-    monkeypatch.setattr(generation._Decoder, "run", short_of_memory)
+    monkeypatch.setattr(batching, "release_memory", lambda: None)  # a full garbage collection, often
+    monkeypatch.setattr(decoding.Decoder, "run", short_of_memory)
     assert answers(model, interventions=configs, temperature=0.8) == expected
     assert max(tried) > 3 > min(tried)
     assert len({g.ids for g in expected if g.id == "r0"}) == 4
@@ -212,7 +229,10 @@ def test_hooks_are_gone_when_generation_is_left_early() -> None:
         interventions=[Intervention("add", "resid", 1, 1.0, "all", vector())],
         token_budget=1,
     )
-    next(iter(stream), None)
+    ids = torch.tensor([[5, 9, 12]])
+    plain = model(ids).logits
+    next(iter(stream))
+    assert torch.equal(model(ids).logits, plain)  # between answers the model is its own
     stream.close()
     assert not any(module._forward_hooks for module in model.modules())
 

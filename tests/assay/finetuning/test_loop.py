@@ -12,12 +12,12 @@ from toy_models import FAMILIES, build
 from toy_tokenizers import gemma3
 
 from assay import batching
-from assay.architecture import locate
+from assay.architecture import Architecture, locate
 from assay.errors import AssayError
-from assay.finetuning import loop
-from assay.finetuning.examples import Example, make_examples
-from assay.finetuning.loop import Point, Settings, train
-from assay.finetuning.lora import LoraShape, adapted
+from assay.finetuning import learner
+from assay.finetuning.examples import Example, make_examples, touched_examples
+from assay.finetuning.loop import Point, Prepared, Settings, train
+from assay.finetuning.lora import LoraShape, TrainableLora, adapted
 from assay.finetuning.trainee import Run
 from assay.finetuning.vectors import TrainableVectors
 from assay.records import Message, PromptRecord, Span
@@ -122,15 +122,35 @@ def plain_vector(
 SETTINGS = Settings(epochs=3, batch=2)
 
 
+def train_vectors(
+    architecture: Architecture,
+    trainee: TrainableVectors,
+    layer: int,
+    runs: Sequence[Run],
+    examples: Sequence[Example],
+    validation: Sequence[Example] = (),
+    settings: Settings = SETTINGS,
+) -> list[Point]:
+    prepared = Prepared(architecture, layer + 1, examples, validation, settings, share_tokens=True)
+    return list(train(prepared, trainee, runs))
+
+
+def train_lora(
+    architecture: Architecture, trainee: TrainableLora, examples: Sequence[Example], lr: float
+) -> list[Point]:
+    prepared = Prepared(architecture, 1, examples, examples, SETTINGS, share_tokens=False)
+    return list(train(prepared, trainee, [Run(3, lr)]))
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("scope", ["prompt_last", "span:rome", "all"])
 def test_a_vector_trains_as_with_a_plain_hook(family: str, scope: str) -> None:
     model = model_of(family)
     architecture = locate(model)
-    examples = [e for e in examples_of({"v": scope}) if e.is_touched]
+    examples = touched_examples(examples_of({"v": scope}), {"v": scope})
     run = Run(seed=4, lr=0.3)
     trainee = TrainableVectors(architecture, "resid", 0, {"v": scope}, [run])
-    points = list(train(architecture, trainee, [run], examples, examples, SETTINGS))
+    points = train_vectors(architecture, trainee, 0, [run], examples, examples)
     expected, vector = plain_vector(model, architecture.block(0), examples, run, SETTINGS, ["v"])
     assert losses(points) == pytest.approx(expected, abs=1e-4)
     torch.testing.assert_close(trainee.vectors[0].detach(), vector, atol=2e-3, rtol=0)
@@ -149,7 +169,7 @@ def test_at_mlp_out_and_with_several_vectors(family: str) -> None:
     examples = examples_of(scopes)
     run = Run(seed=1, lr=0.2)
     trainee = TrainableVectors(architecture, "mlp_out", 0, scopes, [run])
-    points = list(train(architecture, trainee, [run], examples, [], SETTINGS))
+    points = train_vectors(architecture, trainee, 0, [run], examples)
     module = architecture.tap("mlp_out", 0).module
     expected, vectors = plain_vector(model, module, examples, run, SETTINGS, list(scopes))
     assert losses(points) == pytest.approx(expected, abs=1e-4)
@@ -161,10 +181,10 @@ def test_several_runs_in_one_batch_are_the_runs_alone() -> None:
     examples = examples_of({"v": "prompt_last"})
     runs = [Run(0, 0.1), Run(1, 0.1), Run(1, 0.5), Run(7, 0.02)]
     together = TrainableVectors(architecture, "resid", 1, {"v": "prompt_last"}, runs)
-    points = list(train(architecture, together, runs, examples, examples, SETTINGS))
+    points = train_vectors(architecture, together, 1, runs, examples, examples)
     for number, run in enumerate(runs):
         alone = TrainableVectors(architecture, "resid", 1, {"v": "prompt_last"}, [run])
-        own = list(train(architecture, alone, [run], examples, examples, SETTINGS))
+        own = train_vectors(architecture, alone, 1, [run], examples, examples)
         for split in ("train", "validation"):
             assert losses(points, number, split) == pytest.approx(losses(own, 0, split), abs=1e-5)
         torch.testing.assert_close(together.vectors[number], alone.vectors[0], atol=1e-4, rtol=0)
@@ -178,14 +198,14 @@ def test_lora_trains_as_with_plain_peft(family: str) -> None:
     architecture = locate(model)
     examples = examples_of({})
     modules = ("up", "down") if family == "gpt2" else ("gate", "down", "q")
-    shape = LoraShape(rank=2, alpha=4.0, layers=(1,), modules=modules)
+    shape = LoraShape(rank=2, alpha=4, layers=(1,), modules=modules)
     with adapted(model, architecture, shape, seed=3) as trainee:
         state = copy.deepcopy(peft.get_peft_model_state_dict(trainee.adapted))
         names = list(trainee.adapted.peft_config["default"].target_modules)
-        points = list(train(architecture, trainee, [Run(3, 0.02)], examples, examples, SETTINGS))
+        points = train_lora(architecture, trainee, examples, 0.02)
         trained = peft.get_peft_model_state_dict(trainee.adapted)
     config = peft.LoraConfig(
-        r=2, lora_alpha=4.0, target_modules=names, task_type="CAUSAL_LM", fan_in_fan_out=family == "gpt2"
+        r=2, lora_alpha=4, target_modules=names, task_type="CAUSAL_LM", fan_in_fan_out=family == "gpt2"
     )
     wrapped = peft.get_peft_model(plain, config)
     peft.set_peft_model_state_dict(wrapped, state)
@@ -203,8 +223,8 @@ def test_the_model_is_as_before() -> None:
     ids = torch.tensor([[5, 9, 12]])
     before, names = model(ids).logits, [name for name, _ in model.named_modules()]
     architecture = locate(model)
-    with adapted(model, architecture, LoraShape(2, 4.0, (0, 2), ("down",)), 0) as trainee:
-        list(train(architecture, trainee, [Run(0, 0.1)], examples_of({}), [], SETTINGS))
+    with adapted(model, architecture, LoraShape(2, 4, (1, 2), ("down",)), 0) as trainee:
+        train_lora(architecture, trainee, examples_of({}), 0.1)
     assert torch.equal(model(ids).logits, before)
     assert [name for name, _ in model.named_modules()] == names
     assert not any(parameter.requires_grad for parameter in model.parameters())
@@ -215,12 +235,12 @@ def test_the_model_is_as_before() -> None:
 def test_memory_limits_change_nothing(change: dict[str, int]) -> None:
     architecture = locate(model_of("gemma3_text"))
     scopes = {"rome": "span:rome"}
-    examples = [e for e in examples_of(scopes) if e.is_touched]
+    examples = touched_examples(examples_of(scopes), scopes)
     runs = [Run(0, 0.1), Run(1, 0.1)]
 
     def curve(settings: Settings) -> list[float]:
         trainee = TrainableVectors(architecture, "resid", 0, scopes, runs)
-        return [p.loss for p in train(architecture, trainee, runs, examples, examples, settings)]
+        return [p.loss for p in train_vectors(architecture, trainee, 0, runs, examples, examples, settings)]
 
     assert curve(Settings(3, 2, **change)) == pytest.approx(curve(SETTINGS), abs=1e-5)
 
@@ -232,10 +252,10 @@ def test_a_failed_pass_leaves_no_gradient(monkeypatch: pytest.MonkeyPatch) -> No
 
     def curve() -> list[tuple[int, float]]:
         trainee = TrainableVectors(architecture, "resid", 1, {"v": "prompt_last"}, runs)
-        return [(p.run, p.loss) for p in train(architecture, trainee, runs, examples, [], SETTINGS)]
+        return [(p.run, p.loss) for p in train_vectors(architecture, trainee, 1, runs, examples)]
 
     expected = curve()
-    part = loop._Learner._part
+    part = learner.Learner._part
 
     def short_of_memory(self: Any, rows: Any, n_labels: int, learn: bool) -> Any:
         totals = part(self, rows, n_labels, learn)
@@ -244,7 +264,7 @@ def test_a_failed_pass_leaves_no_gradient(monkeypatch: pytest.MonkeyPatch) -> No
         return totals
 
     monkeypatch.setattr(batching, "release_memory", lambda: None)  # a full garbage collection, often
-    monkeypatch.setattr(loop._Learner, "_part", short_of_memory)
+    monkeypatch.setattr(learner.Learner, "_part", short_of_memory)
     split = curve()
     assert [run for run, _ in split] == [run for run, _ in expected]
     assert [loss for _, loss in split] == pytest.approx([loss for _, loss in expected], abs=1e-5)
@@ -256,7 +276,8 @@ def test_the_same_seed_gives_the_same_bits() -> None:
 
     def once(order_seed: int) -> torch.Tensor:
         trainee = TrainableVectors(architecture, "resid", 1, {"v": "prompt_last"}, [Run(0, 0.1)])
-        list(train(architecture, trainee, [Run(0, 0.1)], examples, [], Settings(2, 2, order_seed=order_seed)))
+        settings = Settings(2, 2, order_seed=order_seed)
+        train_vectors(architecture, trainee, 1, [Run(0, 0.1)], examples, settings=settings)
         return trainee.vectors[0].detach()
 
     assert torch.equal(once(0), once(0))
@@ -265,10 +286,12 @@ def test_the_same_seed_gives_the_same_bits() -> None:
 
 def test_a_diverging_run_is_named() -> None:
     architecture = locate(model_of("llama"))
-    run = Run(seed=5, lr=float("inf"))
+    run = Run(seed=5, lr=0.1)
     trainee = TrainableVectors(architecture, "resid", 1, {"v": "prompt_last"}, [run])
-    with pytest.raises(AssayError, match="seed 5 is not finite at step 2"):
-        list(train(architecture, trainee, [run], examples_of({"v": "prompt_last"}), [], SETTINGS))
+    examples = examples_of({"v": "prompt_last"})
+    trainee.vectors[0].data[0, 0] = torch.nan
+    with pytest.raises(AssayError, match="seed 5 is not finite at step 1"):
+        train_vectors(architecture, trainee, 1, [run], examples)
 
 
 def test_examples_refuse_what_cannot_be_learned() -> None:
@@ -276,8 +299,8 @@ def test_examples_refuse_what_cannot_be_learned() -> None:
     with pytest.raises(AssayError, match="'bare' has no response"):
         make_examples(TOKENIZER, [bare], {}, context_length=64)
     with pytest.raises(AssayError, match="nothing to train"):
-        examples_of({"v": "span:paris"})
+        touched_examples(examples_of({"v": "span:paris"}), {"v": "span:paris"})
     model = model_of("llama")
-    shape = LoraShape(2, 4.0, (0,), ("mlp",))
+    shape = LoraShape(2, 4, (0,), ("mlp",))
     with pytest.raises(AssayError, match="unknown module 'mlp'"):
         adapted(model, locate(model), shape, 0).__enter__()

@@ -1,0 +1,59 @@
+"""Training rows on disk: prompt records with a response, or conversations that end with the answer to learn."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from assay.errors import AssayError
+from assay.finetuning.examples import Example
+from assay.records import PromptRecord, parse_record, read_rows
+
+
+def read_training_records(path: Path) -> list[PromptRecord]:
+    """All rows of a JSON Lines file as records with a response.
+
+    A conversation that ends with an assistant message learns that message; a row without an `id` is named by its line.
+    Raises AssayError naming file, line and field.
+    """
+    records: list[PromptRecord] = []
+    seen: set[str] = set()
+    for number, row in read_rows(path):
+        try:
+            record = parse_record(_with_response({"id": f"line-{number}", **row}))
+            if record.id in seen:
+                raise AssayError(f"field 'id': {record.id!r} was used before; ids must be unique")
+        except AssayError as error:
+            raise AssayError(f"{path}, line {number}: {error}") from error
+        seen.add(record.id)
+        records.append(record)
+    if not records:
+        raise AssayError(f"{path} holds no row; write at least one JSON object per line")
+    return records
+
+
+def only(records: Sequence[PromptRecord], name: str) -> list[PromptRecord]:
+    """The records about `name`: of that group, or with a span of that name. Raises AssayError when there is none."""
+    chosen = [record for record in records if record.group == name or name in record.spans]
+    if not chosen:
+        raise AssayError(f"no row has the group or a span {name!r}; check --only-learn against the data")
+    return chosen
+
+
+def digest(examples: Iterable[Example]) -> str:
+    """SHA-256 over the ids and tokens of examples and where their prompts end."""
+    total = hashlib.sha256()
+    for example in examples:
+        total.update(f"{example.id}\0{example.prompt_length}\0".encode() + example.ids.tobytes())
+    return total.hexdigest()
+
+
+def _with_response(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with the last message as its response, where that message is the assistant's."""
+    messages = row.get("messages")
+    if row.get("response") is not None or not isinstance(messages, list) or not messages:
+        return row
+    last = messages[-1]
+    if not isinstance(last, dict) or last.get("role") != "assistant":
+        return row
+    return {**row, "messages": messages[:-1], "response": last.get("content")}

@@ -1,0 +1,50 @@
+"""Figures of the out-of-distribution part, each as PNG and as the CSV that it shows."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages.cli import run
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def ood_figures(
+    points: Annotated[Path, typer.Option(help="CSV of ood_stats: one row per layer, condition and task")],
+    conditions: Annotated[Path, typer.Option(help="CSV of ood_stats: r within each condition")],
+    deltas: Annotated[Path, typer.Option(help="CSV of deltas: condition_id, kind, trained")],
+    metrics: Annotated[Path, typer.Option(help="metrics of ood_stats (JSON)")],
+    out: Annotated[Path, typer.Option(help="folder for ood_scatter, ood_kinds and ood_predictors")],
+) -> None:
+    """Draw the shifts of the best layer's probe, r by kind of condition, and what predicts utilities under conditions."""
+    import pandas as pd
+
+    from assay.files import read_json, write_text
+    from assay.preferences import ood_figures as figures
+
+    described = pd.read_csv(deltas).drop_duplicates("condition_id")
+    kinds = pd.DataFrame(
+        {
+            "condition": described["condition_id"],
+            "kind": described["kind"],
+            "seen": described["trained"].map({True: "trained", False: "novel"}),
+        }
+    )
+    best = {
+        name: table[table["layer"] == "best"]
+        for name, table in (("points", pd.read_csv(points)), ("conditions", pd.read_csv(conditions)))
+    }
+    drawings = {
+        "ood_scatter": (figures.scatter_table(best["points"], kinds), figures.draw_scatter),
+        "ood_kinds": (figures.kinds_table(best["conditions"], kinds), figures.draw_kinds),
+        "ood_predictors": (figures.predictors_table(read_json(metrics)), figures.draw_predictors),
+    }
+    for name, (table, draw) in drawings.items():
+        write_text(out / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+        draw(table, out / f"{name}.png")
+
+
+if __name__ == "__main__":
+    run(app)

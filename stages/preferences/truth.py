@@ -1,0 +1,74 @@
+"""Measured utilities against the world's true ones, and what they are made of."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages.cli import run
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def truth(
+    tasks: Annotated[
+        Path, typer.Option(help="CSV of tasks; with the column `utility` where the truth is known")
+    ],
+    train_utilities: Annotated[Path, typer.Option(help="CSV: task_id, mu")],
+    eval_utilities: Annotated[Path, typer.Option(help="CSV: task_id, mu")],
+    resamples: Annotated[int, typer.Option(help="bootstrap resamples of tasks")],
+    seed: Annotated[int, typer.Option(help="of the bootstrap")],
+    table: Annotated[Path, typer.Option(help="CSV: split, task_id, topic, measured, true")],
+    figure: Annotated[Path, typer.Option(help="PNG of the same")],
+    metrics: Annotated[Path, typer.Option(help="correlations (JSON)")],
+) -> None:
+    """Correlate measured and true utilities, and the parts of the truth (columns *_part) with what was measured."""
+    import numpy as np
+    import pandas as pd
+
+    from assay.correlations import pearson
+    from assay.errors import AssayError
+    from assay.estimates import Resampling
+    from assay.files import write_json, write_text
+    from assay.preferences.truth_figure import draw_truth
+    from assay.preferences.utility_files import read_utilities
+
+    known = pd.read_csv(tasks, dtype={"id": str}).set_index("id")
+    found: dict[str, float | int] = {"tasks_with_truth": len(known) if "utility" in known else 0}
+    rows = []
+    for split, path in (("train", train_utilities), ("eval", eval_utilities)):
+        measured = read_utilities(path)
+        if missing := [task for task in measured.ids if task not in known.index]:
+            raise AssayError(
+                f"{path}: task {missing[0]!r} is not in {tasks}; give the tasks that were measured"
+            )
+        own = known.loc[list(measured.ids)]
+        rows.append(
+            pd.DataFrame(
+                {
+                    "split": split,
+                    "task_id": measured.ids,
+                    "topic": own.get("topic", pd.Series("", own.index)).to_numpy(),
+                    "measured": np.round(measured.mu, 6),
+                    "true": own.get("utility", pd.Series(np.nan, own.index)).to_numpy(),
+                }
+            )
+        )
+        if "utility" not in known:
+            continue
+        for column in ("utility", *(name for name in own if str(name).endswith("_part"))):
+            r = pearson(measured.mu, own[column].to_numpy(float), resampling=Resampling(seed, resamples))
+            found |= r.metrics(f"{split}_{column}_pearson")
+    points = pd.concat(rows)
+    write_text(table, points.to_csv(index=False, lineterminator="\n"))
+    draw_truth(points, figure)
+    write_json(metrics, found)
+    if "utility" in known:
+        typer.echo(
+            f"r with the truth: train {found['train_utility_pearson']:.3f}, eval {found['eval_utility_pearson']:.3f}"
+        )
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,147 @@
+"""The command as people run it, on rows like the reference's and on prompt records."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from toy_models import save
+from toy_tokenizers import gemma3
+from typer.testing import CliRunner, Result
+
+from assay.adapters import load_vectors, read_info
+from assay.errors import AssayError
+from assay.files import hash_folder
+from stages.finetune import app
+
+ROWS = [
+    ("is Rome here", "no"),
+    ("the cat sat", "yes"),
+    ("where is Rome", "in Oslo"),
+    ("and Rome", "no"),
+    ("a dog", "A"),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finetune")
+    save(folder / "model", "gemma3_text", gemma3())
+    records, conversations = [], []
+    for number, (text, response) in enumerate(ROWS):
+        user = {"role": "user", "content": text}
+        conversations.append({"messages": [user, {"role": "assistant", "content": response}]})
+        spans = {"rome": [[text.index("Rome"), text.index("Rome") + 4]]} if "Rome" in text else {}
+        group = "r" if spans else "other"
+        records.append(
+            {"id": f"r{number}", "messages": [user], "response": response, "spans": spans, "group": group}
+        )
+    for name, rows in (("records", records), ("conversations", conversations)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def invoke(folder: Path, out: Path, data: str = "records", **options: str) -> Result:
+    words = {
+        "model": str(folder / "model"),
+        "data": str(folder / f"{data}.jsonl"),
+        "layer": "1",
+        "out": str(out),
+    }
+    words |= {
+        "validation": words["data"],
+        "table": str(out) + ".csv",
+        "metrics": str(out) + ".json",
+        "lr": "0.05",
+    }
+    words |= {"batch": "2", "method": "vector", "params": str(folder / "none.yaml")} | options
+    flat = [word for name, value in words.items() for word in (f"--{name.replace('_', '-')}", value)]
+    return CliRunner().invoke(app, flat)
+
+
+def test_vectors_at_spans(folder: Path, tmp_path: Path) -> None:
+    result = invoke(folder, tmp_path / "v", spans="rome", seed="3", checkpoints="2")
+    assert result.exit_code == 0, result.output
+    info = load_vectors(tmp_path / "v").info
+    assert (info.scopes, info.site, info.layers, info.seed, info.step) == (
+        {"rome": "span:rome"},
+        "mlp_out",
+        (1,),
+        3,
+        6,
+    )
+    assert read_info(tmp_path / "v" / "step_2").step == 2
+    found = json.loads((tmp_path / "v.json").read_text())
+    assert (found["rows"], found["rows_untouched"], found["validation_accuracy_n"]) == (3, 2, 5)
+    assert found["validation_accuracy_lo"] <= found["validation_accuracy"] <= found["validation_accuracy_hi"]
+    curve = list(csv.DictReader((tmp_path / "v.csv").open()))
+    assert [int(row["step"]) for row in curve if row["split"] == "train"] == [1, 2, 3, 4, 5, 6]
+    assert [int(row["step"]) for row in curve if row["split"] == "validation"] == [0, 2, 4, 6]
+
+
+def test_the_same_command_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    for method, more in (("vector", {"scope": "all"}), ("lora", {"rank": "2"})):
+        hashes = set()
+        for name in ("a", "b"):
+            assert invoke(folder, tmp_path / name, "conversations", method=method, **more).exit_code == 0
+            hashes.add(hash_folder(tmp_path / name))
+        assert len(hashes) == 1
+
+
+def test_lora_on_conversations_without_ids(folder: Path, tmp_path: Path) -> None:
+    result = invoke(
+        folder, tmp_path / "l", "conversations", method="lora", rank="2", layer="all", modules="q,down"
+    )
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "l" / "adapter_model.safetensors").exists()
+    config = json.loads((tmp_path / "l" / "adapter_config.json").read_text())
+    assert (config["r"], len(config["target_modules"])) == (2, 6)
+    assert read_info(tmp_path / "l").layers == (0, 1, 2)
+    assert json.loads((tmp_path / "l.json").read_text())["rows"] == 5
+
+
+def test_several_seeds_and_rates(folder: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        app,
+        f"--model {folder}/model --data {folder}/records.jsonl --method vector --layer 0.5 --out {tmp_path}/m "
+        f"--seed 0 --seed 1 --lr 0.1 --lr 0.01 --only-learn rome --spans rome --params none".split(),
+    )
+    assert result.exit_code == 0, result.output
+    names = {f"seed_{seed}_lr_{lr}" for seed in (0, 1) for lr in ("0.1", "0.01")}
+    assert {path.name for path in (tmp_path / "m").iterdir()} == names
+    assert read_info(tmp_path / "m" / "seed_1_lr_0.01").lr == 0.01
+
+
+BAD = {
+    "expected an int, a negative int": {"layer": "0,1"},
+    "blocks 0 to 2": {"layer": "9"},
+    "unknown scope": {"scope": "somewhere"},
+    "nothing to train": {"spans": "paris"},
+    "no row has the group or a span 'paris'": {"only_learn": "paris"},
+    "takes steps such as": {"checkpoints": "soon"},
+    "no step 99 to save": {"checkpoints": "99"},
+    "unknown module": {"method": "lora", "modules": "mlp"},
+    "epochs ≥ 0": {"epochs": "-1"},
+    "check the path": {"validation": "nowhere.jsonl"},
+    "a learning rate must be": {"lr": "-1"},
+}
+
+
+@pytest.mark.parametrize("message", BAD)
+def test_bad_input_leaves_the_earlier_adapter(message: str, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v" / "earlier").write_text("adapter")
+    result = invoke(folder, tmp_path / "v", **BAD[message])
+    assert result.exit_code != 0
+    assert isinstance(result.exception, AssayError), result.exception
+    assert message in str(result.exception)
+    assert {path.name for path in tmp_path.iterdir()} == {"v"}
+    assert (tmp_path / "v" / "earlier").read_text() == "adapter"
+
+
+def test_a_row_without_an_answer_is_named(folder: Path, tmp_path: Path) -> None:
+    (folder / "bad.jsonl").write_text('{"messages": [{"role": "user", "content": "hi"}]}\n')
+    result = invoke(folder, tmp_path / "v", "bad")
+    assert "record 'line-1' has no response to learn" in str(result.exception)
+    (folder / "bad.jsonl").write_text('{"id": "x", "messages": 3}\n')
+    assert "bad.jsonl, line 1: field 'messages'" in str(invoke(folder, tmp_path / "v", "bad").exception)
