@@ -15,7 +15,12 @@ from tools.pipeline import Pipeline
 
 KEY_ORDER = ("desc", "matrix", "foreach", "do", "cmd", "params", "deps", "outs", "metrics", "plots")
 MADE = ("data", "metrics", "plots")  # the folders whose files are on command lines
-BY_HAND = ("stages/verify_store.py",)  # scripts that people run and dvc.yaml does not
+BY_HAND = (
+    "stages/finetune.py",
+    "stages/preferences/content.py",
+    "stages/preferences/replay.py",
+    "stages/verify_store.py",
+)  # scripts that people run and dvc.yaml does not
 
 
 def names_agree(pipeline: Pipeline) -> list[str]:

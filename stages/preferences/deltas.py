@@ -8,7 +8,6 @@ import typer
 from stages.cli import run
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
     from assay.preferences.pairwise import Pairwise

@@ -1,0 +1,65 @@
+"""A page to browse tasks by utility, topic and what the probe gets wrong."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages.cli import run
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def view(
+    tasks: Annotated[Path, typer.Option(help="tasks (JSONL, JSON or CSV: id, text)")],
+    topics: Annotated[Path, typer.Option(help="topic by task (JSON or CSV)")],
+    train_utilities: Annotated[Path, typer.Option(help="CSV: task_id, mu")],
+    eval_utilities: Annotated[Path, typer.Option(help="CSV: task_id, mu")],
+    activations: Annotated[Path, typer.Option(help="store with one row per task")],
+    probes: Annotated[Path, typer.Option(help="utility probes of the same store; the best layer is shown")],
+    model: Annotated[Path, typer.Option(help="pin of the model (JSON), for its name")],
+    out: Annotated[Path, typer.Option(help="page to write (HTML)")],
+) -> None:
+    """Write the page. Tasks that were measured in neither half have no row and are counted on the command line."""
+    from assay.errors import AssayError
+    from assay.files import write_text
+    from assay.preferences.page import ShownTask, render_tasks
+    from assay.preferences.task_files import read_texts
+    from assay.preferences.topics import read_topics
+    from assay.preferences.utility_files import read_utilities
+    from assay.probe_files import load_probes
+    from assay.store import open_store
+    from stages.models import resolve_model
+
+    texts, topic = read_texts(tasks), read_topics(topics).of
+    measured = {"train": read_utilities(train_utilities), "eval": read_utilities(eval_utilities)}
+    read, info = load_probes(probes)
+    rows = []
+    with open_store(activations) as store:
+        if store.header.pin_fingerprint != info.pin:
+            raise AssayError(f"{activations} and {probes} belong to different models; extract or fit again")
+        for split, utilities in measured.items():
+            if unknown := [task for task in utilities.ids if task not in texts]:
+                raise AssayError(f"task {unknown[0]!r} has a utility but is not in {tasks}")
+            scores = read[info.best_layer].decision_function(
+                store.read(info.best_layer, store.rows_of_ids(utilities.ids))
+            )
+            rows += [
+                ShownTask(
+                    text=texts[task],
+                    topic=topic.get(task, "none"),
+                    split=split,
+                    utility=round(float(mu), 4),
+                    probe=round(float(score), 4),
+                    error=round(float(score - mu), 4),
+                )
+                for task, mu, score in zip(utilities.ids, utilities.mu, scores, strict=True)
+            ]
+    name = resolve_model(str(model), Path("params.yaml")).alias
+    write_text(out, render_tasks(rows, model=name, layer=info.best_layer))
+    typer.echo(f"{out}: {len(rows)} of {len(texts)} tasks")
+
+
+if __name__ == "__main__":
+    run(app)
