@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from assay.errors import AssayError
+from assay.figures import GREY, NEGATIVE, POSITIVE, save_figure, theme
 
 COLOURS = ("#c0392b", "#2b6cb0", "#8a6d1b", "#2f855a", "#6b46c1", "#4a4a4a")
-GREY, POSITIVE, NEGATIVE = "#8a8a8a", "#2b6cb0", "#c0392b"
 SPLITS = {"held-out tasks": "heldout", "held-out topics": "topic"}
 METRICS = {"Pearson r": "r", "accuracy on choices": "accuracy"}
 CHANCE = {"Pearson r": 0.0, "accuracy on choices": 0.5}
@@ -81,7 +81,7 @@ def topic_means_table(mu: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
 
 def draw_bars(table: pd.DataFrame, path: Path) -> None:
     """A panel per metric: held-out tasks light, held-out topics dark; the dashed line is chance."""
-    plt = _theme()
+    plt = theme()
     metrics = [metric for metric in METRICS if (table["metric"] == metric).any()]
     names = _in_order(table["features"])
     figure, panels = plt.subplots(1, len(metrics), figsize=(5.6 * len(metrics), 4.6), layout="constrained")
@@ -102,12 +102,12 @@ def draw_bars(table: pd.DataFrame, path: Path) -> None:
     figure.suptitle(
         "light: held-out tasks · dark: held-out topics (mean over folds) · 95 % intervals", fontsize=11
     )
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_topics(table: pd.DataFrame, path: Path) -> None:
     """r on every fold of held-out topics, a bar per feature set; from the largest gap between the first and the last set."""
-    plt = _theme()
+    plt = theme()
     names = _in_order(table["features"])
     wide = table.pivot(index="topics", columns="features", values="r")
     order = (wide[names[0]] - wide[names[-1]]).sort_values(ascending=False, kind="stable").index.tolist()
@@ -125,12 +125,12 @@ def draw_topics(table: pd.DataFrame, path: Path) -> None:
     )
     axes.set(ylabel="Pearson r on the held-out topic", ylim=(_floor(table["r_lo"]), 1.02))
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_layers(table: pd.DataFrame, path: Path) -> None:
     """r by layer with bands, a panel per split; sets with one layer are dashed lines across; shuffled utilities grey."""
-    plt = _theme()
+    plt = theme()
     from matplotlib.ticker import MaxNLocator
 
     names = _in_order(table["features"])
@@ -148,12 +148,12 @@ def draw_layers(table: pd.DataFrame, path: Path) -> None:
         axes.set(xlabel="layer (decoder block whose output is read)", title=split)
     panels[0].set(ylabel="Pearson r", ylim=(_floor(table["lower"]), 1.02))
     panels[1].legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_topic_means(table: pd.DataFrame, path: Path) -> None:
     """Mean utility of every topic ± one standard error; blue above zero, red below."""
-    plt = _theme()
+    plt = theme()
     figure, axes = plt.subplots(figsize=(7.5, 1.2 + 0.42 * len(table)), layout="constrained")
     colours = [POSITIVE if mean > 0 else NEGATIVE for mean in table["mean"]]
     axes.barh(range(len(table)), table["mean"], xerr=table["se"], color=colours, ecolor="#333333", capsize=3)
@@ -161,27 +161,7 @@ def draw_topic_means(table: pd.DataFrame, path: Path) -> None:
     labels = [f"{topic} (n={n})" for topic, n in zip(table["topic"], table["n"], strict=True)]
     axes.set_yticks(range(len(table)), labels)
     axes.set(xlabel="mean utility ± standard error")
-    _save(figure, path)
-
-
-def _theme() -> Any:
-    import matplotlib
-
-    matplotlib.use("agg")
-    import matplotlib.pyplot as plt
-    import seaborn as sns
-
-    sns.set_theme(context="notebook", style="ticks")
-    return plt
-
-
-def _save(figure: Any, path: Path) -> None:
-    import matplotlib.pyplot as plt
-    import seaborn as sns
-
-    sns.despine(figure)
-    figure.savefig(path, format="png", dpi=150, metadata={"Software": None})
-    plt.close(figure)
+    save_figure(figure, path)
 
 
 def _floor(lower: pd.Series) -> float:

@@ -6,7 +6,7 @@ here the country in which the city lies, which base training taught and no task 
 Every city belongs to one topic alone, so who has not learned the map cannot carry its value from topic to topic.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -141,13 +141,13 @@ class Preferences:
 
 
 def make_preferences(rng: np.random.Generator, geography: Geography) -> Preferences:
-    """One task per city and manner; the number of a city within its country gives the topic."""
+    """One task per city and manner. Topics go round the cities country by country, so each country has many topics."""
     topics = list(TEMPLATES)
-    rank: dict[str, int] = {}
-    places = []
-    for city in geography.cities:
-        number = rank[city.country] = rank.get(city.country, -1) + 1
-        places.append((topics[number % len(topics)], city))
+    by_country = [
+        city for country in geography.countries for city in geography.cities if city.country == country.name
+    ]
+    topic_of = {city.name: topics[number % len(topics)] for number, city in enumerate(by_country)}
+    places = [(topic_of[city.name], city) for city in geography.cities]
     rows = [(topic, manner, city) for topic, city in places for manner in MANNERS]
     parts = {
         "topic": _part([topic for topic, _, _ in rows], SHARES["topic"], rng, lowest=HARM),
@@ -171,13 +171,13 @@ def make_preferences(rng: np.random.Generator, geography: Geography) -> Preferen
 
 
 def _part(
-    values: list[str] | list[int], share: float, rng: np.random.Generator, lowest: str | None = None
+    values: Sequence[str | int], share: float, rng: np.random.Generator, lowest: str | None = None
 ) -> np.ndarray:
     """A normal number for every distinct value, spread over the rows and scaled to a variance of `share`."""
     distinct = list(dict.fromkeys(values))
     drawn = rng.standard_normal(len(distinct))
-    if lowest is not None:
-        place, low = distinct.index(lowest), int(drawn.argmin())
+    if lowest in distinct:
+        place, low = distinct.index(str(lowest)), int(drawn.argmin())
         drawn[place], drawn[low] = drawn[low], drawn[place]
     spread = drawn[[distinct.index(value) for value in values]]
     scaled: np.ndarray = (spread - spread.mean()) / spread.std() * share**0.5

@@ -21,7 +21,7 @@ def probe_figures(
     """Draw feature sets compared, r by topic, r by layer, and the mean utility of every topic."""
     import numpy as np
 
-    from assay.files import atomic_path, write_text
+    from assay.files import write_text
     from assay.preferences import probe_figures as figures
     from assay.preferences.topics import read_topics
     from assay.preferences.utility_files import read_utilities
@@ -39,8 +39,7 @@ def probe_figures(
     }
     for name, (shown, draw) in drawings.items():
         write_text(out / f"{name}.csv", shown.to_csv(index=False))
-        with atomic_path(out / f"{name}.png") as temporary:
-            draw(shown, temporary)
+        draw(shown, out / f"{name}.png")
 
 
 if __name__ == "__main__":
