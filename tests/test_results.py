@@ -13,9 +13,19 @@ def read(name: str) -> dict[str, Any]:
     return json.loads((METRICS / f"{name}.json").read_text("utf-8"))
 
 
-@pytest.mark.parametrize("name", ["base_facts_statement", "chat_facts_statement", "chat_facts_question"])
+# Floors lie a little below what the README reports: a full training does not repeat to the last bit, and CI trains anew.
+FACTS = {
+    "base_facts_statement": 0.9,
+    "chat_facts_statement": 0.95,
+    "chat_facts_question": 0.95,
+    "chat_facts_choice": 0.8,
+    "chat_facts_yesno": 0.8,
+}
+
+
+@pytest.mark.parametrize("name", FACTS)
 def test_the_organism_knows_its_world_in_held_out_phrasings(name):
-    assert read("organism")[name] >= 0.95
+    assert read("organism")[name] >= FACTS[name]
 
 
 def test_the_next_token_is_read_better_than_from_three_words_alone():
@@ -32,3 +42,21 @@ def test_the_current_token_is_read():
 def test_shuffled_labels_are_at_chance(variant):
     probe = read(f"tokens/probe_{variant}")
     assert probe["shuffled_lo"] <= 0.5 <= probe["shuffled_hi"]
+
+
+def test_measured_utilities_follow_the_true_ones():
+    truth = read("preferences/truth")
+    assert min(truth["train_utility_pearson"], truth["eval_utility_pearson"]) >= 0.7
+    assert truth["eval_utility_pearson"] > truth["eval_topic_part_pearson"]
+
+
+def test_the_chat_model_shows_more_of_a_new_topic_than_its_base():
+    probe = read("preferences/probe")
+    assert probe["chat_minus_base_topic_r_lo"] > 0
+    assert probe["chat_minus_content_topic_r_lo"] > 0
+
+
+def test_shuffled_utilities_are_not_read():
+    probe = read("preferences/probe")
+    assert probe["chat_topic_shuffled_r_lo"] <= 0 <= probe["chat_topic_shuffled_r_hi"]
+    assert probe["chat_topic_r_lo"] > probe["chat_topic_shuffled_r_hi"]

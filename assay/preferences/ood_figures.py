@@ -108,8 +108,8 @@ def draw_predictors(table: pd.DataFrame, path: Path) -> None:
     axes.bar(list(PREDICTORS.values()), table["r"], color=[NEGATIVE, GREY], width=0.55)
     ends = [table["r"] - table["lower"], table["upper"] - table["r"]]
     axes.errorbar(range(len(table)), table["r"], yerr=ends, fmt="none", ecolor="#333333", capsize=4)
-    for place, row in enumerate(table.itertuples()):
-        axes.annotate(f"{row.r:.2f}", (place, max(row.upper, 0)), ha="center", va="bottom")
+    for place, (r, upper) in enumerate(zip(table["r"], table["upper"], strict=True)):
+        axes.annotate(f"{r:.2f}", (place, max(upper, 0.0)), ha="center", va="bottom")
     axes.axhline(0, color=GREY, lw=0.8)
     axes.set(
         ylabel="mean r with utilities under a system prompt",

@@ -48,7 +48,7 @@ def plant(network: Network, look_back_layers: int, generator: torch.Generator) -
             f"than {1 + len(OFFSETS)} of them in d_model; change organism.shape or set look_back_layers to 0"
         )
     codes = _codes(d, k, generator)
-    network.embedding += SHARED * codes.constant
+    network.embedding.add_(SHARED * codes.constant)
     network.norms["q_norm"].fill_(QUERY_SCALE - 1)
     network.norms["k_norm"].fill_(KEY_SCALE - 1)
     for layer in range(config.num_hidden_layers):

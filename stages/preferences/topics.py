@@ -84,13 +84,20 @@ def _judge(
 ) -> tuple[dict[str, str], Counts]:
     from assay.chat_api import ChatApi
     from assay.preferences.topic_judge import judge_topics
-    from stages.steps import steps
+    from stages.preferences.steps import stepping
 
     with (
         asyncio.Runner() as runner,
         ChatApi(endpoint, runner) as api,
-        steps("judging topics", len(texts)) as progress,
+        stepping("judge topics", len(texts)) as tell,
     ):
+        done = 0
+
+        def progress(more: int) -> None:
+            nonlocal done
+            done += more
+            tell(done, "tasks")
+
         judged = judge_topics(
             api,
             taxonomy,
