@@ -18,7 +18,9 @@ SPLITS = {"train": "trained on", "eval": "held out"}
 
 @dataclass(frozen=True)
 class ShownTask:
-    """A row: `split` is "train" or "eval", `utility` the measured μ, `probe` the score, `error` their difference."""
+    """A row: `split` is "train" or "eval", `utility` the measured μ and `probe` the score, each from the
+    mean of its half, `error` their difference.
+    """
 
     text: str
     topic: str

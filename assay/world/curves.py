@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -76,11 +77,16 @@ def draw_curves(path: Path, loss: pd.DataFrame, accuracy: pd.DataFrame) -> None:
     with sns.axes_style("whitegrid"):
         figure, (above, below) = plt.subplots(2, 1, figsize=(8, 8), sharex=True, layout="constrained")
     kinds = sorted(set(loss["kind"]) | set(accuracy["form"]))
-    palette = dict(
-        zip(kinds, sns.color_palette("tab10", len(kinds)), strict=True)
-    )  # one colour in both panels
-    sns.lineplot(loss, x="tokens", y="loss", hue="kind", palette=palette, ax=above)
-    sns.lineplot(accuracy, x="tokens", y="accuracy", hue="form", palette=palette, marker="o", ax=below)
+    colours = sns.color_palette("tab20" if len(kinds) > 10 else "tab10", len(kinds))
+    palette = dict(zip(kinds, colours, strict=True))  # one colour in both panels
+    lines: dict[str, Any] = {
+        "x": "tokens",
+        "palette": palette,
+        "units": "phase",
+        "estimator": None,
+    }  # not across phases
+    sns.lineplot(loss, y="loss", hue="kind", ax=above, **lines)
+    sns.lineplot(accuracy, y="accuracy", hue="form", marker="o", ax=below, **lines)
     above.set(yscale="log", ylabel="loss (nats per token)")
     below.set(ylim=(-0.02, 1.02), ylabel="accuracy on held-out phrasings", xlabel="tokens seen")
     for axes, table in ((above, loss), (below, accuracy)):

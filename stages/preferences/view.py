@@ -45,6 +45,8 @@ def view(
             scores = read[info.best_layer].decision_function(
                 store.read(info.best_layer, store.rows_of_ids(utilities.ids))
             )
+            # Each half was fitted with a zero of its own, so both are shown from their half's mean.
+            centred, scores = utilities.mu - utilities.mu.mean(), scores - scores.mean()
             rows += [
                 ShownTask(
                     text=texts[task],
@@ -54,7 +56,7 @@ def view(
                     probe=round(float(score), 4),
                     error=round(float(score - mu), 4),
                 )
-                for task, mu, score in zip(utilities.ids, utilities.mu, scores, strict=True)
+                for task, mu, score in zip(utilities.ids, centred, scores, strict=True)
             ]
     name = resolve_model(str(model), Path("params.yaml")).alias
     write_text(out, render_tasks(rows, model=name, layer=info.best_layer))

@@ -1,6 +1,8 @@
 """From the world's tables to figures and page: the stages around measuring and probing, on planted activations and choices."""
 
 import json
+import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,15 @@ from assay.world.generate import Sizes, make_world
 from assay.world.tables import truth_tables
 
 D = 8
+PIN = {
+    "alias": "toy", "source": "nowhere", "kind": "folder", "revision": None, "content_hash": "ab" * 32, "base": None,
+    "model_type": "gemma3_text", "n_layers": 2, "d_model": D, "n_heads": 1, "n_kv_heads": 1, "head_dim": 8, "d_mlp": 8,
+    "vocab_size": 100, "context_length": 512, "dtype_cpu": "float32", "dtype_cuda": "bfloat16",
+    "chat_template_hash": "cd" * 32, "tokenizer_hash": "ef" * 32, "trust_remote_code": False,
+}  # fmt: skip
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
+DRIVER = shutil.which("chromedriver")
+HOSTILE = '</script><script>document.title = "owned"</script> funny'
 
 
 class Study:
@@ -236,3 +247,74 @@ def test_shares_and_anchors_out_of_range_are_clear_errors(study, tmp_path, capsy
         assert stage("prepare", *study.prepare(tmp_path / "x", **changes)) == 1
         assert message in capsys.readouterr().err
         assert not (tmp_path / "x").exists()
+
+
+def view(study, out):
+    f = study.folder
+    pin = f / "pin.json"
+    pin.write_text(json.dumps(PIN))
+    given = {
+        "tasks": f / "hostile.csv", "topics": f / "topics.json", "train-utilities": f / "utilities_train.csv",
+        "eval-utilities": f / "utilities_eval.csv", "activations": f / "chat.h5", "probes": f / "probes.safetensors",
+        "model": pin, "out": out,
+    }  # fmt: skip
+    return stage("view", *(word for name, value in given.items() for word in (f"--{name}", value)))
+
+
+@pytest.fixture(scope="module")
+def page(study, tmp_path_factory):
+    """The page, where one task's text is a hostile script."""
+    table = pd.read_csv(study.folder / "tasks.csv")
+    table.loc[0, "text"] = HOSTILE
+    table.to_csv(study.folder / "hostile.csv", index=False)
+    out = tmp_path_factory.mktemp("page") / "view.html"
+    assert view(study, out) == 0
+    return out
+
+
+def test_the_page_holds_every_task_from_the_mean_of_its_half(study, page):
+    text = page.read_text("utf-8")
+    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.S)[1])
+    assert len(data["tasks"]) == len(study.tasks)
+    by_text = {task.text: task for task in study.tasks.values()}
+    for split in ("train", "eval"):
+        own = [row for row in data["tasks"] if row["split"] == split]
+        assert abs(np.mean([row["utility"] for row in own])) < 1e-3
+        assert all(row["error"] == pytest.approx(row["probe"] - row["utility"], abs=2e-4) for row in own)
+        known = [(row["utility"], by_text[row["text"]].utility) for row in own if row["text"] in by_text]
+        assert np.corrcoef(np.array(known).T)[0, 1] > 0.99
+    assert "<script>document.title" not in text
+
+
+@pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs Chromium and chromedriver")
+def test_the_page_sorts_filters_and_runs_no_script_of_a_task(study, page, tmp_path):
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}"):
+        options.add_argument(argument)
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    try:
+        driver.get(page.as_uri())
+        utilities = column(driver, 4)
+        assert utilities == sorted(utilities, reverse=True)
+        driver.find_element("css selector", '[data-key="utility"]').click()
+        assert column(driver, 4) == sorted(column(driver, 4))
+        driver.find_element("id", "find").send_keys("funny POEM")
+        texts = [cell.text for cell in driver.find_elements("css selector", "tbody td:first-child")]
+        expected = [
+            t.text
+            for t in study.tasks.values()
+            if "funny poem" in t.text and t.text != study.tasks["task-000"].text
+        ]
+        assert sorted(texts) == sorted(expected)
+        assert driver.title != "owned"
+    finally:
+        driver.quit()
+
+
+def column(driver, number):
+    cells = driver.find_elements("css selector", f"tbody td:nth-child({number})")
+    assert cells
+    return [float(cell.text) for cell in cells]
