@@ -8,8 +8,8 @@ from assay.preferences.prompt import COMPLETION_PREFERENCE, Template, make_messa
 
 def test_the_question_in_full():
     assert COMPLETION_PREFERENCE.fill("Write a poem.", "Add 2 and 2.") == (
-        "You are given two tasks. Choose one and do it.\n"
-        'Begin your answer with "Task A:" or "Task B:", then do that task.\n'
+        "Here are two tasks. Choose one and do it.\n"
+        'Begin with "Task A:" or "Task B:".\n'
         "\n"
         "Task A: Write a poem.\n"
         "\n"

@@ -14,11 +14,22 @@ from assay.preferences.active_learning import Settings
 from assay.preferences.asking import Question
 from assay.preferences.local import LocalBackend
 from assay.preferences.measure import measured
-from assay.preferences.prompt import COMPLETION_PREFERENCE
+from assay.preferences.prompt import Template
 from assay.preferences.remote import RemoteBackend
 from assay.registry import ModelEntry
 
 SETTINGS = Settings(degree=3, batch=4, max_iterations=2, samples=2, threshold=0.99, seed=0)
+# Under this wording the chooser says "Task A:" to some of the pairs and "Task B:" to others.
+TEMPLATE = Template(
+    "longer",
+    """\
+You are given two tasks. Choose one and do it.
+Begin your answer with "{label_a}" or "{label_b}", then do that task.
+
+{label_a} {task_a}
+
+{label_b} {task_b}""",
+)
 TEXTS = {f"t{i}": text for i, text in enumerate(["the cat", "question one dog", "Paris", "Rome is", "x y z"])}
 
 
@@ -41,7 +52,7 @@ def endpoint(url, folder):
 
 def run(where, scratch, temperature=0.0):
     with asyncio.Runner() as runner, ChatApi(where, runner) as api:
-        backend = RemoteBackend(api, COMPLETION_PREFERENCE, temperature=temperature, max_new_tokens=16)
+        backend = RemoteBackend(api, TEMPLATE, temperature=temperature, max_new_tokens=16)
         with measured(backend, TEXTS, SETTINGS, scratch=scratch) as measurement:
             return measurement
 
@@ -49,9 +60,7 @@ def run(where, scratch, temperature=0.0):
 def test_the_server_says_what_the_local_model_says(folder, server, tmp_path):
     """At temperature 0, on every pair that was asked."""
     measurement = run(endpoint(server, folder), tmp_path)
-    local = LocalBackend(
-        load_model(make_pin(ModelEntry("chooser", str(folder)))), COMPLETION_PREFERENCE, temperature=0.0
-    )
+    local = LocalBackend(load_model(make_pin(ModelEntry("chooser", str(folder)))), TEMPLATE, temperature=0.0)
     questions = [
         Question(sample.answer.id, TEXTS[sample.task_a], TEXTS[sample.task_b])
         for sample in measurement.samples

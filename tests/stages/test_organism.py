@@ -26,7 +26,7 @@ TINY = {
             "look_back_layers": 0,
         },
         "optimisation": {
-            "rows": 8, "length": 96, "shards": 2, "matrix_lr": 0.02, "vector_lr": 0.01, "warmup": 3,
+            "rows": 8, "length": 160, "shards": 2, "matrix_lr": 0.02, "vector_lr": 0.01, "warmup": 3,
             "prompt_weight": 0.1, "answer_weight": 4.0, "precision": "float32",
         },
         "primer": {"rate": 1.0, "prose": 0.0, "examples": {"options": {"lookup": 1.0}}},
