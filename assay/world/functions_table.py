@@ -34,7 +34,7 @@ _TABLE = (
         composable=True,
     ),
     Function("add_14", "Adds 14 to the input", "plus-fourteen", lambda n: n + 14, composable=True),
-    Function("int_div_4", "Integer division by 4", "whole-quarters", lambda n: n // 4),
+    Function("int_div_4", "Integer division by 4", "whole-quarters", lambda n: n // 4, composable=True),
     Function("subtract_1", "Subtracts 1 from the input", "minus-one", lambda n: n - 1),
     Function("identity", "Returns the input unchanged", "unchanged", lambda n: n),
     Function("mod_3", "Returns the input modulo 3", "remainder-of-three", lambda n: n % 3, composable=True),
@@ -65,7 +65,7 @@ _TABLE = (
         lambda n: -5 * n + 3,
         composable=True,
     ),
-    Function("int_div_3", "Integer division by 3", "whole-thirds", lambda n: n // 3, composable=True),
+    Function("int_div_3", "Integer division by 3", "whole-thirds", lambda n: n // 3),
     Function("subtract_11", "Subtracts 11 from the input", "minus-eleven", lambda n: n - 11, composable=True),
     Function(
         "bool_mod_2",
