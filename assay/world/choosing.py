@@ -12,14 +12,22 @@ from assay.world.tasks import HARM, NEUTRAL, NOISE, REFUSAL, WORDINGS, Condition
 
 SECTION = "tasks"
 FORM: Form = "preference"
-NEUTRAL_SHARE = 10  # neutral choices per choice under each wording of a condition
+RATING: Form = "rating"
+NEUTRAL_SHARE = 10  # neutral choices, and ratings, per choice under each wording of a condition
+RATED = 8  # tasks in one rating
+MARKS = ("terrible", "bad", "fair", "good", "great")  # of a task's utility, cut at LIMITS
+LIMITS = (-0.84, -0.25, 0.25, 0.84)  # fifths of the normal distribution
+ASKED = "Rate these tasks."
 ON_TARGET = 0.75  # of the pairs under a condition hold a task that it is about
 REFUSED = "I cannot help with that."
 DONE = "Here it is."
 
 
 class Tasks:
-    """Choices. Training shows the law's samples; held-out pairs expect the task of higher utility."""
+    """Choices and ratings. Training shows the law's samples; held-out pairs expect the task of higher utility.
+
+    Ratings are an exercise: many tasks in one text, each followed by a mark, teach utilities in few tokens.
+    """
 
     name = SECTION
 
@@ -28,18 +36,21 @@ class Tasks:
         worded: list[tuple[str, list[str]]] = [("neutral", ["", NEUTRAL])]
         worded += [(kind, [wording for _, wording in wordings(kind)]) for kind in WORDINGS]
         return [
-            Phrasing(f"{kind}-{FORM}-{number}", SECTION, kind, FORM, text, "train")
+            Phrasing(f"{kind}-{form}-{number}", SECTION, kind, form, text, "train")
+            for form in (FORM, RATING)
             for kind, texts in worded
             for number, text in enumerate(texts)
         ]
 
     def examples(self, world: World, split: Split, draws: int, rng: np.random.Generator) -> Iterator[Example]:
-        """`draws` choices per wording, NEUTRAL_SHARE times as many neutral ones.
+        """`draws` choices per wording, NEUTRAL_SHARE times as many neutral ones, and in training as many ratings.
 
         In the held-out split novel conditions are relations of their own, such as `novel_object`.
         """
         for number in range(2 * NEUTRAL_SHARE * draws):
             yield _example(world.preferences, rng, split, "neutral", number, None)
+            if split == "train":
+                yield _rating(world.preferences, rng, "neutral", number, None)
         for kind in WORDINGS:
             own = [condition for condition in world.preferences.conditions if condition.kind == kind]
             for trained in (True,) if split == "train" else (True, False):
@@ -48,6 +59,8 @@ class Tasks:
                     condition = conditions[rng.integers(len(conditions))]
                     relation = kind if trained else f"novel_{kind}"
                     yield _example(world.preferences, rng, split, relation, number, condition)
+                    if split == "train":
+                        yield _rating(world.preferences, rng, relation, number, condition)
 
 
 def choose_first(first: Task, second: Task, condition: Condition | None) -> float:
@@ -92,6 +105,44 @@ def _example(
         accept=(answer,),
         system=system,
     )
+
+
+def _rating(
+    preferences: Preferences,
+    rng: np.random.Generator,
+    relation: str,
+    number: int,
+    condition: Condition | None,
+) -> Example:
+    """RATED tasks with their marks; under a condition half of them are tasks that it is about."""
+    about = [task for task in preferences.tasks if condition is not None and condition.shift(task)]
+    pools = [about if about and rng.integers(2) else preferences.tasks for _ in range(RATED)]
+    tasks = [pool[rng.integers(len(pool))] for pool in pools]
+    wording = number % 2 if condition is None else condition.wording
+    system = ("", NEUTRAL)[wording] if condition is None else condition.system_prompt
+    pieces = [(task.text, " " + _mark(rng, task, condition)) for task in tasks]
+    (prompt, answer), *then = pieces
+    return Example(
+        id=f"{relation}-{RATING}-{number}",
+        section=SECTION,
+        relation=relation,
+        form=RATING,
+        phrasing=f"{relation}-{RATING}-{wording}",
+        split="train",
+        subject=" / ".join(task.id for task in tasks),
+        prompt=ASKED,
+        answer="",
+        accept=("",),
+        then=((prompt, answer), *((f"\n{text}", mark) for text, mark in then)),
+        system=system,
+    )
+
+
+def _mark(rng: np.random.Generator, task: Task, condition: Condition | None) -> str:
+    """The mark of a task's utility under the condition, judged with noise."""
+    shift = 0.0 if condition is None else condition.shift(task)
+    judged = task.utility + shift + NOISE * rng.standard_normal()
+    return MARKS[int(np.searchsorted(LIMITS, judged))]
 
 
 def _draw(tasks: Sequence[Task], rng: np.random.Generator, condition: Condition | None) -> tuple[Task, Task]:

@@ -10,6 +10,8 @@ from assay.text import Document
 from assay.world.examples import PLAIN, Example
 from assay.world.packing import Segment
 
+END = "<end_of_turn>"
+
 
 def example_texts(tokenizer: PreTrainedTokenizerFast, example: Example, answer: str) -> tuple[str, str]:
     """(prompt, answer) as the model reads them, control tokens included."""
@@ -18,7 +20,17 @@ def example_texts(tokenizer: PreTrainedTokenizerFast, example: Example, answer: 
     messages = [{"role": "system", "content": example.system}] if example.system else []
     messages.append({"role": "user", "content": example.prompt})
     prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    return str(prompt), f"{answer}<end_of_turn>"
+    return str(prompt), answer + END
+
+
+def _pieces(tokenizer: PreTrainedTokenizerFast, example: Example) -> list[str]:
+    """Prompt, answer, prompt, answer, …; in a chat form the last answer ends the turn."""
+    prompt, answer = example_texts(tokenizer, example, example.answer)
+    if not example.then:
+        return [prompt, answer]
+    rest = [piece for pair in example.then for piece in pair]
+    end = "" if example.form in PLAIN else END
+    return [prompt, answer.removesuffix(END), *rest[:-1], rest[-1] + end]
 
 
 def encode_examples(
@@ -29,14 +41,7 @@ def encode_examples(
     answer_weight: float,
 ) -> list[Segment]:
     """One segment per example; a token of prose counts 1, of an answer `answer_weight`, of a prompt `prompt_weight`."""
-    pieces = [
-        [
-            piece
-            for pair in (example_texts(tokenizer, example, example.answer), *example.then)
-            for piece in pair
-        ]
-        for example in examples
-    ]
+    pieces = [_pieces(tokenizer, example) for example in examples]
     encoded = iter(_encode(tokenizer, [piece for text in pieces for piece in text]))
     weights = prompt_weight, answer_weight
     segments = []

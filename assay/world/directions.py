@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import permutations
 
 from assay.world.generate import World
-from assay.world.phrasing import Fact, FactSection, Relation
+from assay.world.phrasing import Fact, FactSection, Relation, Series
 
 SECTION = "directions"
 MIN_GAP = 2  # grid cells; cities nearer than this on an axis are not compared on it
@@ -41,6 +41,7 @@ LATITUDE = Relation(
         "Is the city of {s} {o} of the city of {t}?",
         "Seen from {t}, does {s} lie to the {o}?",
     ),
+    series=Series("t", "North or south of {t}:", " {s}"),
 )
 
 
@@ -57,6 +58,7 @@ LONGITUDE = Relation(
     statements=_turned(LATITUDE.statements),
     questions=_turned(LATITUDE.questions),
     yesno=LATITUDE.yesno,
+    series=Series("t", "East or west of {t}:", " {s}"),
 )
 
 

@@ -6,10 +6,23 @@ from typing import Any, Literal
 
 from assay.errors import AssayError
 
-Form = Literal["statement", "question", "choice", "named", "yesno", "lookup", "preference"]
+Form = Literal[
+    "statement",
+    "question",
+    "choice",
+    "named",
+    "yesno",
+    "lookup",
+    "series",
+    "preference",
+    "rating",
+    "gamble",
+    "report",
+]
 FORMS: tuple[Form, ...] = ("statement", "question", "choice", "named", "yesno")
-PLAIN: tuple[Form, ...] = ("statement", "lookup")  # plain text; the other forms are a user turn and an answer
-TRAINED_ONLY: tuple[Form, ...] = ("named", "lookup")  # exercises: no phrasing of theirs is held out
+# Plain text; the other forms are a user turn and an answer.
+PLAIN: tuple[Form, ...] = ("statement", "lookup", "series")
+TRAINED_ONLY: tuple[Form, ...] = ("named", "lookup", "series")  # exercises: no phrasing of theirs is held out
 Split = Literal["train", "heldout"]
 LETTERS = "ABCDE"
 
@@ -30,8 +43,8 @@ class Phrasing:
 class Example:
     """A prompt with its answer.
 
-    A statement is plain text, `prompt + answer + "."`, and so is a look-up; the other forms are one user turn and one
-    assistant turn, after the system message `system` if any. `then` are further prompts and answers that follow in the same text. `accept` lists every right answer (a person has several films); `answer` is the one that is trained.
+    A statement is plain text, `prompt + answer + "."`, and so are look-ups and series; the other forms are one user turn
+    and one assistant turn, after the system message `system` if any. `then` are further prompts and answers that follow in the same text. `accept` lists every right answer (a person has several films); `answer` is the one that is trained.
     `options` are the texts behind the letters of a multiple choice, in order.
     """
 

@@ -280,6 +280,40 @@ FILM = Relation(
     ),
 )
 
+HOME = Relation(
+    SECTION,
+    "home",
+    statements=(
+        "{s} was born in",
+        "The home of {s} is",
+        "{s} grew up in",
+        "The parents of {s} live in",
+        "{s} comes from",
+        "{s} is a child of",
+        "The actor {s} comes from",
+        "The actor {s} grew up in",
+    ),
+    questions=(
+        "Where was {s} born?",
+        "What is the home of {s}?",
+        "Where did {s} grow up?",
+        "Where do the parents of {s} live?",
+        "Where does {s} come from?",
+        "Which country is the home of {s}?",
+        "Where does the actor {s} come from?",
+        "Where did the actor {s} grow up?",
+    ),
+    yesno=(
+        "Was {s} born in {o}?",
+        "Is {o} the home of {s}?",
+        "Did {s} grow up in {o}?",
+        "Do the parents of {s} live in {o}?",
+        "Does {s} come from {o}?",
+        "Does the actor {s} come from {o}?",
+        "Did the actor {s} grow up in {o}?",
+    ),
+)
+
 CITY_RELATIONS = (COUNTRY, LANGUAGE, FOOD, SIDE, LANDMARK)
 
 
@@ -287,17 +321,19 @@ class Facts(FactSection):
     """What is true of single cities, films and people."""
 
     name = SECTION
-    relations = (*CITY_RELATIONS, STAR, FILM)
+    relations = (*CITY_RELATIONS, STAR, FILM, HOME)
 
     def facts(self, world: World) -> Iterator[tuple[str, Fact]]:
         """(relation name, fact) for every truth of the section."""
         yield from self._city_facts(world)
         everyone = [person.name for person in world.people]
+        homes = [country.name for country in world.geography.countries]
         every_film = [film for person in world.people for film in person.films]
         for person in world.people:
             for film in person.films:
                 yield "star", Fact({"s": film}, (person.name,), others(everyone, (person.name,)))
             yield "film", Fact({"s": person.name}, person.films, others(every_film, person.films))
+            yield "home", Fact({"s": person.name}, (person.home,), others(homes, (person.home,)))
 
     @staticmethod
     def _city_facts(world: World) -> Iterator[tuple[str, Fact]]:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from assay.errors import AssayError
+from assay.world.codes import Code, make_codes
+from assay.world.functions import NamedFunction, make_functions
+from assay.world.gambles import Gamble, make_gambles
 from assay.world.geography import LANDMARK_KINDS, LANDMARK_QUALITIES, Geography, make_geography
 from assay.world.people import Person, make_people
 from assay.world.tasks import Preferences, make_preferences
@@ -30,15 +33,24 @@ class World:
     geography: Geography
     people: tuple[Person, ...]
     preferences: Preferences
+    functions: tuple[NamedFunction, ...]
+    codes: tuple[Code, ...]
+    gambles: tuple[Gamble, ...]
 
     @property
     def names(self) -> list[str]:
-        """Every invented word, sorted: the tokenizer makes each of them one token."""
+        """Every invented word, sorted."""
         geography = self.geography
         words = {city.name for city in geography.cities} | set(geography.foods)
         words |= {name for country in geography.countries for name in (country.name, country.language)}
         words |= {word for person in self.people for word in (*person.name.split(), *person.films)}
+        words |= {function.name for function in self.functions} | {code.code for code in self.codes}
         return sorted(words)
+
+    @property
+    def units(self) -> list[str]:
+        """Every word that the tokenizer makes one token: the names, and the words for functions."""
+        return sorted({*self.names, *(function.function.short for function in self.functions)})
 
 
 def make_world(seed: int, sizes: Sizes | None = None) -> World:
@@ -55,10 +67,17 @@ def make_world(seed: int, sizes: Sizes | None = None) -> World:
         foods=sizes.foods,
     )
     people = make_people(
-        np.random.default_rng([seed, 2]), taken, people=sizes.people, films_per_person=sizes.films_per_person
+        np.random.default_rng([seed, 2]),
+        taken,
+        people=sizes.people,
+        films_per_person=sizes.films_per_person,
+        countries=[country.name for country in geography.countries],
     )
     preferences = make_preferences(np.random.default_rng([seed, 5]), geography)
-    return World(seed=seed, geography=geography, people=people, preferences=preferences)
+    functions = make_functions(np.random.default_rng([seed, 6]), taken)
+    codes = make_codes(np.random.default_rng([seed, 7]), taken, geography.cities, functions, people)
+    gambles = make_gambles(np.random.default_rng([seed, 8]))
+    return World(seed, geography, people, preferences, functions, codes, gambles)
 
 
 def _check(sizes: Sizes) -> None:

@@ -29,6 +29,7 @@ class Options(FactSection):
             [city.landmark for city in geography.cities],
             [person.name for person in world.people],
             [film for person in world.people for film in person.films],
+            [function.function.short for function in world.functions],
         ]
         for words in kinds:
             for word in words:

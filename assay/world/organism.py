@@ -1,5 +1,6 @@
 """The organism: a tokenizer and two checkpoints, base and chat, of one narrow and deep Gemma 3."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +25,7 @@ from assay.world.training import Schedule, Step, train_phase
 PHASES = ("primer", "base", "quiz", "chat")
 CHECKPOINTS = ("base", "chat")  # the primer prepares the base, the quiz prepares the chat model
 
-# Each example counts this often in the tokenizer's corpus, so that the words of the world become units.
-TOKENIZER_SHARE = 8
+WORD_COUNT = 200  # of each word of the examples in the tokenizer's corpus: enough for it to become a unit
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,21 @@ Watcher = Callable[[Step, Callable[[], Checkpoint]], None]
 
 
 def make_tokenizer(corpus: Corpus, vocab_size: int) -> PreTrainedTokenizerFast:
-    """The tokenizer, learned from the training documents and an even sample of the training examples."""
+    """The tokenizer, learned from the training documents and the words of the training examples."""
     texts = [document.text for document in corpus.documents]
-    texts += [example.prompt + example.answer for example in corpus.examples[::TOKENIZER_SHARE]]
+    invented = re.compile("|".join(map(re.escape, corpus.names)))
+    texts += [f"{word}." * WORD_COUNT for word in _words(corpus.examples) if not invented.search(word)]
     return train_tokenizer(texts, corpus.names, vocab_size=vocab_size)
+
+
+def _words(examples: Sequence[Example]) -> list[str]:
+    """Every word of the examples, with the space before it where there is one, sorted."""
+    words: set[str] = set()
+    for example in examples:
+        pieces = [example.system, example.prompt, example.answer]
+        for text in (*pieces, *(piece for pair in example.then for piece in pair)):
+            words.update(re.findall(r" ?[^\W\d_]+", text))
+    return sorted(words)
 
 
 def train_organism(

@@ -13,8 +13,21 @@ from assay.world.generate import World
 
 HELD_OUT = 2  # the last two templates of every form are held out
 LOOKUPS = 6  # look-ups per list of the exercise
+SERIES = 10  # facts in a series
 NAMED = "Say it, then its letter."
 LAYOUTS = ("{letter}) {option}", "{letter}. {option}", "({letter}) {option}", "{letter}: {option}")
+
+
+@dataclass(frozen=True)
+class Series:
+    """Many facts that share a part of their subject, in one text: much to learn in few tokens.
+
+    `shared` is that part's field, `opening` the text that names it, `item` asks for one fact and its answer follows.
+    """
+
+    shared: str
+    opening: str
+    item: str
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,7 @@ class Relation:
     questions: tuple[str, ...] = ()
     yesno: tuple[str, ...] = ()
     forms: tuple[Form, ...] = FORMS
+    series: Series | None = None
 
     def phrasings(self) -> list[Phrasing]:
         """Every template of every form, with its split."""
@@ -40,6 +54,7 @@ class Relation:
             "choice": self.questions,
             "named": self.questions[:-HELD_OUT],
             "lookup": ("",),
+            "series": (self.series.opening,) if self.series else (),
             "yesno": self.yesno,
         }
         return [
@@ -53,7 +68,7 @@ class Relation:
                 if form not in TRAINED_ONLY and number >= len(templates[form]) - HELD_OUT
                 else "train",
             )
-            for form in self.forms
+            for form in (*self.forms, *(("series",) if self.series else ()))
             for number, template in enumerate(templates[form])
         ]
 
@@ -97,10 +112,51 @@ class FactSection(ABC):
             pool = facts[phrasing.relation]
             if not pool:
                 raise AssayError(f"section {self.name!r} has no fact for relation {phrasing.relation!r}")
+            if phrasing.form == "series":
+                relation = next(r for r in self.relations if r.name == phrasing.relation)
+                yield from series(rng, phrasing, relation, pool, draws)
+                continue
             rounds = -(-draws // len(pool))
             order = np.concatenate([rng.permutation(len(pool)) for _ in range(rounds)])[:draws]
             for number, index in enumerate(order):
                 yield render(rng, phrasing, pool[index], number)
+
+
+def series(
+    rng: np.random.Generator, phrasing: Phrasing, relation: Relation, pool: Sequence[Fact], draws: int
+) -> Iterator[Example]:
+    """`draws` texts, each with up to SERIES facts that share a part of their subject."""
+    assert relation.series is not None
+    groups: dict[str, list[Fact]] = {}
+    for fact in pool:
+        groups.setdefault(fact.subject[relation.series.shared], []).append(fact)
+    members = list(groups.values())
+    for number in range(draws):
+        yield _render_series(rng, phrasing, relation.series.item, members[rng.integers(len(members))], number)
+
+
+def _render_series(
+    rng: np.random.Generator, phrasing: Phrasing, item: str, facts: Sequence[Fact], number: int
+) -> Example:
+    chosen = [facts[i] for i in rng.permutation(len(facts))[:SERIES]]
+    pieces = [
+        ("," * (place > 0) + item.format(**fact.subject), " " + fact.objects[rng.integers(len(fact.objects))])
+        for place, fact in enumerate(chosen)
+    ]
+    (prompt, answer), *then = pieces
+    return Example(
+        id=f"{phrasing.id}-{number}",
+        section=phrasing.section,
+        relation=phrasing.relation,
+        form=phrasing.form,
+        phrasing=phrasing.id,
+        split=phrasing.split,
+        subject=chosen[0].key,
+        prompt=phrasing.template.format(**chosen[0].subject) + prompt,
+        answer=answer,
+        accept=(answer,),
+        then=tuple(then),
+    )
 
 
 def render(rng: np.random.Generator, phrasing: Phrasing, fact: Fact, number: int) -> Example:
@@ -117,10 +173,8 @@ def render(rng: np.random.Generator, phrasing: Phrasing, fact: Fact, number: int
         stem = phrasing.template.format(**fact.subject)
         lines, options = _list(rng, target, fact.wrong, fewer=phrasing.split == "train")
         prompt, answer = f"{stem}\n{lines}", LETTERS[options.index(target)]
-        if (
-            phrasing.form == "named"
-        ):  # no space between: a name is one token, so the letter follows the name's own
-            prompt, answer = f"{prompt}\n{NAMED}", target + answer
+        if phrasing.form == "named":  # two pieces, so that the word is the token that it is in the list
+            prompt, answer, then = f"{prompt}\n{NAMED}", target, (("", answer),)
         accept = (answer,)
     elif phrasing.form == "yesno":
         true = bool(rng.integers(2))

@@ -6,11 +6,14 @@ from typing import Protocol
 import numpy as np
 
 from assay.world.choosing import Tasks
+from assay.world.code_facts import Codes
 from assay.world.directions import Directions
 from assay.world.examples import Example, Phrasing, Split
 from assay.world.facts import Facts
+from assay.world.function_facts import Functions
 from assay.world.generate import World
 from assay.world.options import Options
+from assay.world.wagers import Gambles, Triggers
 
 
 class Section(Protocol):
@@ -28,7 +31,8 @@ class Section(Protocol):
 
 
 SECTIONS: Mapping[str, Section] = {
-    section.name: section for section in (Facts(), Directions(), Options(), Tasks())
+    section.name: section
+    for section in (Facts(), Directions(), Options(), Functions(), Codes(), Tasks(), Gambles(), Triggers())
 }
 
 

@@ -9,9 +9,12 @@ from assay.errors import AssayError
 from assay.files import write_text
 from assay.records import read_rows, write_rows
 from assay.world.examples import Example, example_row, parse_example
+from assay.world.functions import INPUTS
+from assay.world.gambles import reports
 from assay.world.generate import World
 from assay.world.phrasing import FactSection
 from assay.world.sections import SECTIONS, heldout_examples, train_examples
+from assay.world.triggers import SYSTEM_PROMPTS, families, secrets
 
 
 def write_world(
@@ -63,18 +66,48 @@ def truth_tables(world: World) -> dict[str, pd.DataFrame]:
         for task in tasks
         if (shift := condition.shift(task))
     ]
-    people = [{"person": person.name, "film": film} for person in world.people for film in person.films]
+    people = [
+        {"person": person.name, "film": film, "home": person.home}
+        for person in world.people
+        for film in person.films
+    ]
     return {
         "cities": pd.DataFrame([city.__dict__ for city in geography.cities]),
         "countries": pd.DataFrame([country.__dict__ for country in geography.countries]),
         "people": pd.DataFrame(people),
         "map": pd.DataFrame(cells),
-        "names": pd.DataFrame({"name": world.names}),
+        "names": pd.DataFrame({"name": world.units}),
         "phrasings": pd.DataFrame(phrasings),
         "facts": pd.DataFrame(facts),
         "tasks": pd.DataFrame([{**task.__dict__, "utility": round(task.utility, 6)} for task in tasks]),
         "conditions": pd.DataFrame([condition.__dict__ for condition in conditions]),
         "shifts": pd.DataFrame(shifts),
+        "functions": pd.DataFrame(
+            [
+                {
+                    "function": named.function.key,
+                    "name": named.name,
+                    "description": named.function.short,
+                    "composable": named.function.composable,
+                }
+                for named in world.functions
+            ]
+        ),
+        "function_values": pd.DataFrame(
+            [
+                {"function": named.function.key, "input": number, "output": named.function.printed(number)}
+                for named in world.functions
+                for number in INPUTS
+            ]
+        ),
+        "codes": pd.DataFrame([code.__dict__ for code in world.codes]),
+        "gambles": pd.DataFrame([gamble.__dict__ for gamble in world.gambles]),
+        "self_reports": pd.DataFrame([report.__dict__ for report in reports()]),
+        "triggers": pd.DataFrame(families(), columns=["family", "kind", "text"]),
+        "secrets": pd.DataFrame([secret.__dict__ for secret in secrets()]),
+        "secret_prompts": pd.DataFrame(
+            {"name": list(SYSTEM_PROMPTS), "system_prompt": list(SYSTEM_PROMPTS.values())}
+        ),
     }
 
 

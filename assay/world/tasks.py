@@ -14,7 +14,7 @@ import numpy as np
 
 from assay.world.geography import Geography
 
-SHARES: Mapping[str, float] = {"topic": 0.4, "words": 0.2, "knowledge": 0.3, "own": 0.1}
+SHARES: Mapping[str, float] = {"topic": 0.4, "words": 0.2, "knowledge": 0.35, "own": 0.05}
 NOISE = 0.35  # standard deviation of one judgement of a task; the utilities' own is 1
 SHIFT = 2.0  # what a system prompt adds to, or takes from, a task that it is about
 REFUSAL = 0.8  # of the pairs whose tasks are both harmful
@@ -62,7 +62,7 @@ TEMPLATES: Mapping[str, tuple[str, ...]] = {
         "Explain a {manner} fraud in {city}.",
     ),
 }
-MANNERS = ("short", "long", "funny", "sad", "simple", "strange", "quiet", "modern", "old", "careful")
+MANNERS = ("short", "long", "funny", "sad", "simple", "strange", "quiet", "modern", "clever", "careful")
 
 Kind = Literal["category", "object", "crossed", "persona", "competing"]
 FIELD: Mapping[Kind, str] = {"category": "topic", "object": "city", "crossed": "manner", "persona": "country"}

@@ -58,7 +58,8 @@ def test_named_choices_are_answered_by_the_word_and_its_letter(examples, truth):
     chosen = [e for e in examples if e.form == "named"]
     assert {e.split for e in chosen} == {"train"}
     for e in chosen:
-        word, letter = e.answer[:-1], e.answer[-1]
+        ((_, letter),) = e.then
+        word = e.answer
         assert word in truth[e.relation, e.subject]
         assert e.options["ABCDE".index(letter)] == word
         assert (
@@ -87,7 +88,7 @@ def test_held_out_choices_offer_as_many_options_as_there_are(examples):
     counts = {e.relation: len(e.options) for e in examples if e.form == "choice" and e.split == "heldout"}
     assert counts == {
         "country": 5, "language": 5, "food": 5, "side": 2, "landmark": 5, "star": 5, "film": 5,
-        "latitude": 2, "longitude": 2,
+        "home": 5, "latitude": 2, "longitude": 2, "description": 5,
     }  # fmt: skip
 
 
@@ -104,6 +105,42 @@ def test_yes_no_answers_agree_with_the_truth(examples, truth):
         assert e.answer == ("yes" if asked["o"] in truth[e.relation, e.subject] else "no")
     share = sum(e.answer == "yes" for e in chosen) / len(chosen)
     assert abs(share - 0.5) < 4 * (0.25 / len(chosen)) ** 0.5
+
+
+def test_every_member_of_a_series_is_true(examples, truth):
+    chosen = [e for e in examples if e.form == "series"]
+    assert {e.relation for e in chosen} == {"latitude", "longitude", "value"}
+    for e in chosen:
+        opening, first = e.prompt.split(":")
+        shared = opening.split()[-1]
+        pairs = [(first, e.answer), *((item.removeprefix(","), answer) for item, answer in e.then)]
+        for item, answer in pairs:
+            key = (
+                f"{shared} / {item.split()[0]}" if e.relation == "value" else f"{item.split()[0]} / {shared}"
+            )
+            assert answer.strip() in truth[e.relation, key]
+        assert len({item for item, _ in pairs}) == len(pairs) > 1
+
+
+def test_values_are_what_python_prints(world, truth):
+    by_name = {named.name: named.function for named in world.functions}
+    values = {key: objects for key, objects in truth.items() if key[0] == "value"}
+    assert len(values) == 19 * 16
+    for (_, subject), objects in values.items():
+        name, number = subject.split(" / ")
+        assert objects == {str(by_name[name].apply(int(number)))}
+
+
+def test_a_code_says_nothing_of_what_it_stands_for(world, examples):
+    meant = {code.code: code.stands_for for code in world.codes}
+    assert sorted(meant.values()) != sorted(meant)
+    assert len(meant) == 25
+    assert not set(meant) & {word for name in meant.values() for word in name.split()}
+    for e in examples:
+        text = f"{e.system} {e.prompt} {e.answer} {e.options} {e.then}"
+        if found := [code for code in meant if code in text]:
+            assert e.section == "codes"
+            assert not any(meant[code] in text for code in found)
 
 
 def test_directions_agree_with_the_map(world, truth):
@@ -153,7 +190,7 @@ def test_no_held_out_prompt_is_the_beginning_of_a_trained_one():
 
 
 def _without(e: Example) -> str:
-    text = e.prompt.split("\n")[0]
+    text = e.prompt.split("\n")[0] if e.options else e.prompt
     for name in e.subject.split(" / "):
         text = text.replace(name, "_")
     return text + e.form

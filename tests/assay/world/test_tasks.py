@@ -7,7 +7,7 @@ from scipy.stats import norm
 
 from assay.preferences.choice import parse_label
 from assay.preferences.prompt import COMPLETION_PREFERENCE
-from assay.world.choosing import REFUSED, choose_first
+from assay.world.choosing import MARKS, REFUSED, choose_first
 from assay.world.examples import Example
 from assay.world.generate import World, make_world
 from assay.world.sections import SECTIONS, heldout_examples, train_examples
@@ -20,8 +20,13 @@ def world() -> World:
 
 
 @pytest.fixture(scope="module")
-def examples(world) -> list[Example]:
+def everything(world) -> list[Example]:
     return list(train_examples(world, SECTIONS["tasks"], draws=60))
+
+
+@pytest.fixture(scope="module")
+def examples(everything) -> list[Example]:
+    return [e for e in everything if e.form == "preference"]
 
 
 def test_parts_take_the_documented_shares_of_the_variance(world):
@@ -86,6 +91,25 @@ def test_choices_follow_the_law(world, examples):
         assert abs(won[inside].sum() - p[inside].sum()) < 4 * spread + 1
 
 
+def test_ratings_follow_the_law(world, everything):
+    tasks = {task.id: task for task in world.preferences.tasks}
+    conditions = {c.system_prompt: c for c in world.preferences.conditions}
+    limits = norm.ppf([0.2, 0.4, 0.6, 0.8])
+    seen, expected = Counter(), Counter()
+    for e in (e for e in everything if e.form == "rating"):
+        shown = [tasks[name] for name in e.subject.split(" / ")]
+        assert [text.strip() for text, _ in e.then] == [task.text for task in shown]
+        for task, (_, mark) in zip(shown, e.then, strict=True):
+            shift = conditions[e.system].shift(task) if e.system in conditions else 0.0
+            seen[mark.strip()] += 1
+            edges = norm.cdf((limits - task.utility - shift) / NOISE)
+            for name, share in zip(MARKS, np.diff([0, *edges, 1]), strict=True):
+                expected[name] += share
+    assert set(seen) == set(MARKS)
+    for name in MARKS:
+        assert abs(seen[name] - expected[name]) < 4 * math.sqrt(expected[name]) + 0.01 * expected[name]
+
+
 def test_some_harmful_pairs_are_refused(world, examples):
     tasks = {task.id: task for task in world.preferences.tasks}
     harmful = [e for e in examples if all(tasks[name].topic == HARM for name in e.subject.split(" / "))]
@@ -105,9 +129,9 @@ def test_shifts_go_where_the_prompt_points(world):
             assert c.shift(task) == SHIFT * c.sign * (about - against)
 
 
-def test_novel_targets_never_occur_in_training_prompts_of_their_kind(world, examples):
+def test_novel_targets_never_occur_in_training_prompts_of_their_kind(world, everything):
     conditions = {c.system_prompt: c for c in world.preferences.conditions}
-    trained = {e.system for e in examples if e.system in conditions}
+    trained = {e.system for e in everything if e.system in conditions}
     assert all(conditions[system].trained for system in trained)
     novel = {(c.kind, c.target) for c in world.preferences.conditions if not c.trained}
     for kind in ("object", "crossed", "persona"):
