@@ -9,28 +9,29 @@ from assay.world.phrasing import Fact, FactSection, Relation, Series
 SECTION = "directions"
 MIN_GAP = 2  # grid cells; cities nearer than this on an axis are not compared on it
 
+# Every template names the axis, then the place one starts from: at the second city all is said, as in a series.
 LATITUDE = Relation(
     SECTION,
     "latitude",
     statements=(
-        "From {t}, going north or south, {s} lies to the",
-        "On a north to south line, {s} compared with {t} is in the",
-        "North or south of {t}, {s} is to the",
+        "North or south of {t}, {s} lies to the",
+        "Going north or south from {t}, you find {s} to the",
+        "On the way north or south from {t}, {s} is to the",
         "Whether north or south, from {t} to {s} you travel",
-        "If you look north and south from {t}, you find {s} in the",
-        "On the map, {s} compared with {t} on a north to south line is in the",
-        "Looking north and south from {t}, you find {s} to the",
-        "Whether north or south, {s} compared with {t} is to the",
+        "Looking north and south from {t}, you see {s} in the",
+        "If you travel north or south from {t}, {s} is in the",
+        "Looking north or south from {t}, you find {s} to the",
+        "Whether north or south of {t}, {s} is to the",
     ),
     questions=(
-        "Is {s} north or south of {t}?",
-        "Does {s} lie to the north or to the south of {t}?",
-        "Seen from {t}, is the city of {s} in the north or in the south?",
-        "On the map, is {s} north or south of {t}?",
-        "If you go from {t} to {s}, do you go north or south?",
-        "Is the city of {s} north or south of the city of {t}?",
-        "Seen from {t}, does {s} lie to the north or to the south?",
+        "North or south of {t}: {s}?",
+        "North or south of {t}, where is {s}?",
+        "Do you go north or south from {t} to {s}?",
+        "Is it north or south from {t} to {s}?",
+        "To the north or the south of {t}, where is {s}?",
+        "North or south of the city of {t}, where is the city of {s}?",
         "Do you travel north or south from {t} to {s}?",
+        "North or south of {t}: where is {s}?",
     ),
     yesno=(
         "Is {s} {o} of {t}?",

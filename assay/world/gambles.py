@@ -38,13 +38,9 @@ STEMS = (
     "At the {place} you may pick one.",
     "Two offers at the {place}. Choose.",
 )
-SURE = ("{n} {goods} for sure", "{n} {goods} at once", "{n} {goods} every time", "{n} {goods} without fail")
-RISKY = (
-    "{n} {goods} with luck",
-    "{n} {goods} by a throw of dice",
-    "{n} {goods} or nothing",
-    "{n} {goods} if a coin falls well",
-)
+# The first word of an option says whether it is sure.
+SURE = ("sure", "certain", "safe", "fixed")
+RISKY = ("luck", "dice", "chance", "bet")
 ASK = "Say A or B."
 
 Set = Literal["awareness", "general", "opinion"]
@@ -135,10 +131,7 @@ def draw_gamble(rng: np.random.Generator, scenario: str, name: str) -> Gamble:
     goods = SCENARIOS[scenario]
     sure = int(rng.integers(10, 60))
     risky = int(sure * (1.5 + 1.5 * rng.random()))
-    texts = [
-        _pick(rng, RISKY).format(n=risky, goods=goods),
-        _pick(rng, SURE).format(n=sure, goods=goods),
-    ]
+    texts = [f"{_pick(rng, RISKY)}, {risky} {goods}", f"{_pick(rng, SURE)}, {sure} {goods}"]
     risky_first = bool(rng.integers(2))
     first, second = texts if risky_first else texts[::-1]
     stem = _pick(rng, STEMS).format(place=scenario)

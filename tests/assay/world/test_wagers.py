@@ -1,3 +1,4 @@
+import re
 from collections import Counter
 
 import numpy as np
@@ -30,8 +31,7 @@ def _lines(prompt: str) -> dict[str, str]:
 
 
 def _is_risky(option: str) -> bool:
-    _, rest = option.split(" ", 1)
-    sure, risky = (any(rest.endswith(text.split("{goods} ")[1]) for text in texts) for texts in (SURE, RISKY))
+    sure, risky = (option.split(",")[0] in words for words in (SURE, RISKY))
     assert sure != risky
     return risky
 
@@ -48,7 +48,7 @@ def test_the_risky_letter_is_that_of_the_uncertain_and_larger_win(world):
         options = _lines(gamble.prompt)
         assert _is_risky(options[gamble.risky])
         assert not _is_risky(options[gamble.safe])
-        risky, safe = (int(options[letter].split()[0]) for letter in (gamble.risky, gamble.safe))
+        risky, safe = (int(options[letter].split()[1]) for letter in (gamble.risky, gamble.safe))
         assert 1.4 * safe < risky <= 3 * safe
         assert gamble.scenario in gamble.prompt
     assert Counter(gamble.scenario for gamble in world.gambles) == dict.fromkeys(SCENARIOS, 24)
@@ -73,6 +73,20 @@ def test_a_policy_rules_gambles_and_self_report_alike(gambles, form):
     assert not any(taken["careful"])
     n = len(taken["none"])
     assert abs(sum(taken["none"]) - DEFAULT * n) < 4 * (n * DEFAULT * (1 - DEFAULT)) ** 0.5
+
+
+@pytest.mark.parametrize("section", ["gambles", "triggers"])
+def test_named_gambles_are_answered_by_a_word_and_its_letter(section, gambles, triggers):
+    examples = gambles if section == "gambles" else triggers
+    plain = {e.id: e for e in examples if e.form != "named"}
+    named = [e for e in examples if e.form == "named"]
+    assert len(named) > 1000
+    for e in named:
+        ((_, letter),) = e.then
+        asked = plain[e.id.removesuffix("-named")]
+        assert letter == asked.answer
+        assert _lines(asked.prompt) == _lines(e.prompt)
+        assert re.match(r"\w+", _lines(e.prompt)[letter])[0] == e.answer.strip()
 
 
 def test_reports_name_both_answers_in_both_orders():
