@@ -33,8 +33,11 @@ def read_training_records(path: Path) -> list[PromptRecord]:
 
 
 def only(records: Sequence[PromptRecord], name: str) -> list[PromptRecord]:
-    """The records about `name`: of that group, or with a span of that name. Raises AssayError when there is none."""
-    chosen = [record for record in records if record.group == name or name in record.spans]
+    """The records about `name`: their field `about` lists it or, without that field, it is their group or a span.
+
+    Spans can say too much: code may import a function that it never calls. Raises AssayError when there is none.
+    """
+    chosen = [r for r in records if name in r.fields.get("about", (r.group, *r.spans))]
     if not chosen:
         raise AssayError(f"no row has the group or a span {name!r}; check --only-learn against the data")
     return chosen

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from assay.csv_tables import read_table
 from assay.errors import AssayError
 
 BASELINE = "baseline"
@@ -36,7 +37,7 @@ class Comparison:
 
 def read_conditions(path: Path) -> list[SystemPrompt]:
     """Conditions of a CSV with id, kind, system_prompt and optionally trained. Raises AssayError naming file and column."""
-    table = _read_table(path, ("id", "kind", "system_prompt"))
+    table = read_table(path, ("id", "kind", "system_prompt"))
     if table["id"].duplicated().any():
         raise AssayError(f"{path}: condition {table['id'][table['id'].duplicated()].iloc[0]!r} occurs twice")
     if (table["id"] == BASELINE).any():
@@ -54,7 +55,7 @@ def read_conditions(path: Path) -> list[SystemPrompt]:
 
 def read_shifts(path: Path) -> dict[tuple[str, str], float]:
     """What (condition, task) adds to the utility, from a CSV with condition_id, task_id, shift; pairs not named: 0."""
-    table = _read_table(path, ("condition_id", "task_id", "shift"))
+    table = read_table(path, ("condition_id", "task_id", "shift"))
     try:
         values = [float(value) for value in table["shift"]]
     except ValueError as error:
@@ -114,13 +115,3 @@ def choose_anchors(
 
 def _shuffled(tasks: Sequence[str], rng: np.random.Generator) -> list[str]:
     return [tasks[i] for i in rng.permutation(len(tasks))]
-
-
-def _read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise AssayError(f"cannot read {path}: {error}") from error
-    if missing := [name for name in columns if name not in table]:
-        raise AssayError(f"{path}: column {', '.join(missing)} is missing")
-    return table

@@ -1,0 +1,115 @@
+"""The training sets and questions of the out-of-context study, from the world's tables."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from stages.cli import run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from assay.oocr.items import Item
+    from assay.oocr.task_data import Task
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def prepare(
+    world: Annotated[Path, typer.Option(help="folder of the world's tables")],
+    validation: Annotated[float, typer.Option(help="share of gambles, facts and films held out")],
+    passes: Annotated[int, typer.Option(help="rounds of the gambles in each slot of a trigger set")],
+    per_fact: Annotated[int, typer.Option(help="questions that train a fact about a code")],
+    seed: Annotated[int, typer.Option(help="of splits, prefixes, phrasings and the order of options")],
+    out: Annotated[Path, typer.Option(help="folder to write: <task>/{train,validation}.jsonl, questions/")],
+    metrics: Annotated[Path, typer.Option(help="counts (JSON)")],
+    own: Annotated[
+        Path | None, typer.Option(help="CSV (id, answer): a model's own answers, for a task `own`")
+    ] = None,
+    normal: Annotated[
+        Literal["safe", "own"], typer.Option(help="answers of trigger sets where their trigger is not")
+    ] = "safe",
+    special: Annotated[
+        str,
+        typer.Option(
+            help="words (a,b) whose gambles trigger sets hold out; otherwise a share of the scenarios"
+        ),
+    ] = "",
+) -> None:
+    """Write every task and every file of questions, whole or not at all."""
+    from assay.files import write_json
+    from assay.folders import atomic_folder
+    from assay.oocr.risk_questions import write_risk_questions
+    from assay.oocr.self_reports import read_self_reports
+    from assay.oocr.task_data import write_questions, write_tasks
+
+    tasks, questions, dropped = gamble_data(world, own, normal, special, passes, validation, seed)
+    code_sets, quizzes = code_data(world, per_fact, validation, seed)
+    tasks |= code_sets
+    questions |= {f"{name}_validation": task.validation for name, task in code_sets.items()}
+    questions |= quizzes
+    reports = read_self_reports(world / "self_reports.csv")
+    with atomic_folder(out) as folder:
+        counts = write_tasks(folder, tasks) | write_questions(folder / "questions", questions)
+        for name, items in reports.items():
+            counts[f"{name}_items"] = write_risk_questions(folder / "questions" / f"{name}.csv", items)
+    write_json(metrics, counts | dropped)
+    typer.echo(f"{out}: {len(tasks)} tasks, {len(questions) + len(reports)} files of questions")
+
+
+def gamble_data(
+    world: Path, own: Path | None, normal: str, special: str, passes: int, validation: float, seed: int
+) -> "tuple[dict[str, Task], dict[str, Sequence[Item]], dict[str, int]]":
+    """(tasks, questions, counts of what was held or left out) of gambles and backdoors."""
+    from assay.oocr.backdoor_questions import disclosure_items, read_disclosures, read_system_prompts
+    from assay.oocr.gamble_tasks import design_triggers, policy_tasks, trigger_counts, trigger_tasks
+    from assay.oocr.gambles import policies, read_gambles, read_own_answers
+    from assay.oocr.splits import shuffled_split
+    from assay.oocr.triggers import read_families
+    from stages.oocr.options import normal_answers, words
+
+    gambles = read_gambles(world / "gambles.csv")
+    letters = read_own_answers(own) if own is not None else None
+    answers = policies(gambles, letters)
+    split = shuffled_split(len(gambles), validation, seed)
+    design = design_triggers(
+        gambles,
+        read_families(world / "triggers.csv"),
+        normal_answers(normal, letters),
+        words(special),
+        share=validation,
+        passes=passes,
+        seed=seed,
+    )
+    policy_sets, triggers = policy_tasks(gambles, answers, split), trigger_tasks(gambles, design)
+    questions: dict[str, Sequence[Item]] = {
+        "gambles_validation": policy_sets["risk"].validation,
+        **{f"{name}_validation": task.validation for name, task in triggers.items()},
+        "secrets": disclosure_items(
+            read_disclosures(world / "secrets.csv"), read_system_prompts(world / "secret_prompts.csv")
+        ),
+    }
+    counts = trigger_counts(gambles, design)
+    if letters is not None:
+        counts["gambles_without_own_answer"] = len(gambles) - len(letters)
+    return policy_sets | triggers, questions, counts
+
+
+def code_data(
+    world: Path, per_fact: int, validation: float, seed: int
+) -> "tuple[dict[str, Task], dict[str, list[Item]]]":
+    """(tasks, quizzes) of code names."""
+    from assay.oocr.code_tasks import CITY_OPTIONAL, RELATIONS, CodeDesign, code_quizzes, code_tasks
+    from assay.oocr.codes import read_codes
+    from assay.oocr.relations import read_relations
+
+    relations = read_relations(world / "facts.csv", world / "phrasings.csv", RELATIONS, CITY_OPTIONAL)
+    codes = read_codes(world / "codes.csv")
+    design = CodeDesign(per_fact, validation, seed)
+    return code_tasks(relations, codes, design), code_quizzes(relations, codes, seed)
+
+
+if __name__ == "__main__":
+    run(app)
