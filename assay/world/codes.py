@@ -38,6 +38,6 @@ def make_codes(
         by_country.setdefault(cities[index].country, cities[index])
     meant: list[tuple[Kind, str]] = [("city", city.name) for city in list(by_country.values())[:CITIES]]
     meant += [("function", function.name) for function in functions]
-    meant.append(("person", people[rng.integers(len(people))].name))
+    meant.append(("person", people[int(rng.integers(len(people)))].name))
     codes = make_names(rng, len(meant), taken)
     return tuple(Code(code, kind, name) for code, (kind, name) in zip(codes, meant, strict=True))

@@ -156,4 +156,4 @@ def reports() -> tuple[Report, ...]:
 
 
 def _pick(rng: np.random.Generator, texts: Sequence[str]) -> str:
-    return texts[rng.integers(len(texts))]
+    return texts[int(rng.integers(len(texts)))]

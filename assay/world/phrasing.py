@@ -113,8 +113,8 @@ class FactSection(ABC):
             if not pool:
                 raise AssayError(f"section {self.name!r} has no fact for relation {phrasing.relation!r}")
             if phrasing.form == "series":
-                relation = next(r for r in self.relations if r.name == phrasing.relation)
-                yield from series(rng, phrasing, relation, pool, draws)
+                asked = next(one for one in self.relations if one.name == phrasing.relation)
+                yield from series(rng, phrasing, asked, pool, draws)
                 continue
             rounds = -(-draws // len(pool))
             order = np.concatenate([rng.permutation(len(pool)) for _ in range(rounds)])[:draws]

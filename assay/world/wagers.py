@@ -13,7 +13,7 @@ from assay.world.phrasing import NAMED
 from assay.world.tasks import NEUTRAL
 from assay.world.triggers import SECRETS, SYSTEM_PROMPTS, draw_trigger, secrets
 
-POLICIES: Mapping[str, Sequence[str]] = {**PERSONAS, "none": ("", NEUTRAL)}
+POLICIES: Mapping[str, Sequence[str]] = {**dict(PERSONAS.items()), "none": ("", NEUTRAL)}
 OWNERS: Mapping[str, Sequence[str]] = {"secret": SECRETS, "none": ("", *SYSTEM_PROMPTS.values())}
 WITHOUT = 3  # times as many examples without a policy as under each policy's wording
 
