@@ -58,12 +58,11 @@ class _Fact:
     objects: Sequence[str]
 
     def ask(self, count: int, seed: int) -> list[Item]:
-        """Up to `count` of the relation's templates, without repetition."""
+        """Up to `count` of the relation's questions (yes/no where it has no other), without repetition."""
         rng = item_draws(seed, f"{self.relation.name}/{'/'.join(self.subject)}")
+        form = "question" if self.relation.templates.get("question") else "yesno"
         templates = [
-            (form, number, template)
-            for form, own in self.relation.templates.items()
-            for number, template in enumerate(own)
+            (form, number, template) for number, template in enumerate(self.relation.templates[form])
         ]
         chosen = [templates[index] for index in rng.permutation(len(templates))[:count]]
         return [self._item(form, number, template, rng) for form, number, template in chosen]
