@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from assay.finetuning.lora import LoraShape
     from assay.finetuning.session import VectorShape
     from assay.finetuning.trainee import Run
+    from assay.records import PromptRecord
 
 app = typer.Typer(add_completion=False)
 DEFAULT_LR = {"vector": 2e-3, "lora": 2e-5}
@@ -41,6 +42,7 @@ def finetune(
         list[float] | None, typer.Option(help=f"repeat for more runs (default {DEFAULT_LR})")
     ] = None,
     epochs: int = 3,
+    max_steps: Annotated[int, typer.Option(help="most optimiser steps; 0: as many as the epochs have")] = 0,
     batch: Annotated[int, typer.Option(help="rows in an optimiser step")] = 4,
     warmup: int = 0,
     decay: Annotated[bool, typer.Option(help="lower the learning rate linearly to 0")] = False,
@@ -48,7 +50,10 @@ def finetune(
     site: Annotated[Literal["mlp_out", "resid"], typer.Option(help="of vectors")] = "mlp_out",
     scope: Annotated[str, typer.Option(help="tokens that one vector is added at")] = "prompt_last",
     spans: Annotated[
-        str, typer.Option(help="instead of --scope: a vector for each of these spans (a,b)")
+        str,
+        typer.Option(
+            help="instead of --scope: a vector for each of these spans (a,b; all: those of the data, if any)"
+        ),
     ] = "",
     rank: int = 64,
     alpha: Annotated[int, typer.Option(help="LoRA is multiplied by alpha / rank")] = 32,
@@ -76,16 +81,17 @@ def finetune(
     from stages.step_progress import step_progress
 
     pin = resolve_model(model, params)
-    if method == "vector":
-        shape: VectorShape | LoraShape = vector_shape(layer, pin.n_layers, site, scope, spans)
-    else:
-        shape = lora_shape(layer, pin.n_layers, rank, alpha, modules)
     settings = Settings(
-        epochs, batch, warmup, decay, order_seed, validate_every, token_budget, cache_mib * 2**20
+        epochs, batch, warmup, decay, order_seed, validate_every, token_budget, cache_mib * 2**20, max_steps
     )
     runs = [Run(s, r) for s in dict.fromkeys(seed or [0]) for r in dict.fromkeys(lr or [DEFAULT_LR[method]])]
     tables = [read_training_records(path) for path in (data, validation) if path is not None]
     tables = [only(records, only_learn) for records in tables] if only_learn else tables
+    if method == "vector":
+        names = span_names(tables[0]) if spans == "all" else _words(spans)
+        shape: VectorShape | LoraShape = vector_shape(layer, pin.n_layers, site, scope, names)
+    else:
+        shape = lora_shape(layer, pin.n_layers, rank, alpha, modules)
     loaded = load_model(pin)
     scopes = shape.scopes if isinstance(shape, VectorShape) else {}
     encoded = [make_examples(loaded.tokenizer, t, scopes, context_length=pin.context_length) for t in tables]
@@ -112,13 +118,20 @@ def finetune(
     typer.echo(f"{out}: {len(runs)} adapters after {task.n_steps} steps on {counts}")
 
 
-def vector_shape(layer: str, n_layers: int, site: "Site", scope: str, spans: str) -> "VectorShape":
+def span_names(records: "Sequence[PromptRecord]") -> list[str]:
+    """Every span's name, once, in the order of the records."""
+    return list(dict.fromkeys(name for record in records for name in record.spans))
+
+
+def vector_shape(
+    layer: str, n_layers: int, site: "Site", scope: str, spans: "Sequence[str]"
+) -> "VectorShape":
     """One vector at `scope`, or one for each of `spans` at its own tokens."""
     from assay.finetuning.session import VectorShape
     from assay.layers import resolve_layer
     from assay.scopes import parse_scope
 
-    scopes = {name: f"span:{name}" for name in _words(spans)} or {"vector": scope}
+    scopes = {name: f"span:{name}" for name in spans} or {"vector": scope}
     for one in scopes.values():
         parse_scope(one)
     return VectorShape(site, resolve_layer(layer, n_layers), scopes)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -29,6 +30,7 @@ class Settings:
         validate_every: steps between validations, 0 for once after each epoch; there is always one before and after.
         token_budget: most padded tokens of a forward pass.
         cache_bytes: memory for prefixes; those that do not fit are computed again in each step.
+        max_steps: most optimiser steps, whatever `epochs` says; 0 for no limit.
     """
 
     epochs: int
@@ -39,14 +41,18 @@ class Settings:
     validate_every: int = 0
     token_budget: int = 4096
     cache_bytes: int = 2**31
+    max_steps: int = 0
 
     def __post_init__(self) -> None:
-        if self.epochs < 0 or self.batch < 1 or self.warmup < 0 or self.validate_every < 0:
-            raise AssayError("training needs epochs ≥ 0, batch ≥ 1, warmup ≥ 0 and validate_every ≥ 0")
+        if min(self.epochs, self.warmup, self.validate_every, self.max_steps) < 0 or self.batch < 1:
+            raise AssayError(
+                "training needs epochs, warmup, validate_every and max_steps of 0 or more, and batch ≥ 1"
+            )
 
     def steps(self, n_examples: int) -> int:
         """Optimiser steps of a training on so many examples."""
-        return self.epochs * -(-n_examples // self.batch)
+        steps = self.epochs * -(-n_examples // self.batch)
+        return min(steps, self.max_steps) if self.max_steps else steps
 
 
 @dataclass(frozen=True)
@@ -120,31 +126,35 @@ def train(
         torch.optim.AdamW(trainee.parameters(r), lr=run.lr, weight_decay=0.0) for r, run in enumerate(runs)
     ]
     schedules = [torch.optim.lr_scheduler.LambdaLR(o, _rate(settings, n_steps)) for o in optimizers]
-    step = 0
-    yield from _validate(judge, step, 0)
+    yield from _validate(judge, 0, 0)
     if on_step is not None:
         on_step(0)
+    for step, (epoch, chosen, ends_epoch) in enumerate(islice(_batches(settings, n_examples), n_steps), 1):
+        for run, (loss, accuracy) in enumerate(learner.step(chosen)):
+            if not np.isfinite(loss):
+                raise AssayError(
+                    f"the loss of seed {runs[run].seed} is not finite at step {step}; lower its learning rate {runs[run].lr}"
+                )
+            yield Point(run, step, epoch, "train", loss, accuracy)
+        for optimizer, schedule in zip(optimizers, schedules, strict=True):
+            optimizer.step()
+            schedule.step()
+        every = settings.validate_every
+        if step < n_steps and every and step % every == 0:
+            yield from _validate(judge, step, epoch)
+        if on_step is not None:
+            on_step(step)
+        if step == n_steps or (ends_epoch and not every):
+            yield from _validate(judge, step, epoch)
+
+
+def _batches(settings: Settings, n_examples: int) -> Iterator[tuple[int, list[int], bool]]:
+    """(epoch, examples, whether it is the epoch's last) of every batch of all epochs."""
     for epoch in range(settings.epochs):
         order = np.random.default_rng([settings.order_seed, epoch]).permutation(n_examples)
-        for first in range(0, len(order), settings.batch):
-            step += 1
-            for run, (loss, accuracy) in enumerate(
-                learner.step(order[first : first + settings.batch].tolist())
-            ):
-                if not np.isfinite(loss):
-                    raise AssayError(
-                        f"the loss of seed {runs[run].seed} is not finite at step {step}; lower its learning rate {runs[run].lr}"
-                    )
-                yield Point(run, step, epoch, "train", loss, accuracy)
-            for optimizer, schedule in zip(optimizers, schedules, strict=True):
-                optimizer.step()
-                schedule.step()
-            if step < n_steps and settings.validate_every and step % settings.validate_every == 0:
-                yield from _validate(judge, step, epoch)
-            if on_step is not None:
-                on_step(step)
-        if step == n_steps or not settings.validate_every:
-            yield from _validate(judge, step, epoch)
+        for first in range(0, n_examples, settings.batch):
+            stop = first + settings.batch
+            yield epoch, order[first:stop].tolist(), stop >= n_examples
 
 
 def _rate(settings: Settings, n_steps: int) -> Callable[[int], float]:

@@ -79,6 +79,18 @@ def test_vectors_at_spans(folder: Path, tmp_path: Path) -> None:
     assert [int(row["step"]) for row in curve if row["split"] == "validation"] == [0, 2, 4, 6]
 
 
+def test_all_spans_and_at_most_so_many_steps(folder: Path, tmp_path: Path) -> None:
+    result = invoke(folder, tmp_path / "v", spans="all", max_steps="5")
+    assert result.exit_code == 0, result.output
+    info = load_vectors(tmp_path / "v").info
+    assert (info.scopes, info.step) == ({"rome": "span:rome"}, 5)
+    curve = list(csv.DictReader(Path(f"{tmp_path / 'v'}.csv").open()))
+    assert [int(row["step"]) for row in curve if row["split"] == "validation"] == [0, 2, 4, 5]
+    # without a span in the data there is one vector, at the scope
+    assert invoke(folder, tmp_path / "c", "conversations", spans="all", max_steps="1").exit_code == 0
+    assert load_vectors(tmp_path / "c").info.scopes == {"vector": "prompt_last"}
+
+
 def test_the_same_command_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     for method, more in (("vector", {"scope": "all"}), ("lora", {"rank": "2"})):
         hashes = set()
@@ -121,7 +133,7 @@ BAD = {
     "takes steps such as": {"checkpoints": "soon"},
     "no step 99 to save": {"checkpoints": "99"},
     "unknown module": {"method": "lora", "modules": "mlp"},
-    "epochs ≥ 0": {"epochs": "-1"},
+    "epochs, warmup": {"epochs": "-1"},
     "check the path": {"validation": "nowhere.jsonl"},
     "a learning rate must be": {"lr": "-1"},
 }
