@@ -84,7 +84,7 @@ def test_all_spans_and_at_most_so_many_steps(folder: Path, tmp_path: Path) -> No
     assert result.exit_code == 0, result.output
     info = load_vectors(tmp_path / "v").info
     assert (info.scopes, info.step) == ({"rome": "span:rome"}, 5)
-    curve = list(csv.DictReader(Path(f"{tmp_path / 'v'}.csv").open()))
+    curve = list(csv.DictReader((tmp_path / "v.csv").open()))
     assert [int(row["step"]) for row in curve if row["split"] == "validation"] == [0, 2, 4, 5]
     # without a span in the data there is one vector, at the scope
     assert invoke(folder, tmp_path / "c", "conversations", spans="all", max_steps="1").exit_code == 0
