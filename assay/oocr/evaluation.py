@@ -130,7 +130,7 @@ class _Asker:
                 progress=self.advance,
             )
             for key, subject in subjects.items():
-                untouched = 0 if subject is None else sum(not q.is_touched(configs[key]) for q in questions)
+                untouched = 0 if subject is None else sum(not q.touched_by(configs[key]) for q in questions)
                 yield Asked(name, subject, found[key], untouched)
 
     def ask_lora(self, subject: Subject, names: Sequence[str]) -> Iterator[Asked]:

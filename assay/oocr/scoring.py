@@ -54,10 +54,14 @@ class Question:
         """Whether one candidate begins with another, which then is the likelier by construction."""
         return any(a != b and a[: len(b)] == b for a in self.answers for b in self.answers)
 
-    def is_touched(self, interventions: Iterable[Intervention]) -> bool:
-        """Whether any of these changes anything of this question."""
+    def touched_by(self, interventions: Iterable[Intervention]) -> tuple[Intervention, ...]:
+        """Those of `interventions` that change anything of this question."""
         stop = len(self.prompt.ids) + max(len(branch) for branch, _ in self.rows)
-        return any(len(touched(parse_scope(i.scope), self.prompt.anatomy, 0, stop)) for i in interventions)
+        return tuple(
+            one
+            for one in interventions
+            if not one.is_noop and len(touched(parse_scope(one.scope), self.prompt.anatomy, 0, stop))
+        )
 
 
 def encode_items(
@@ -110,10 +114,11 @@ def _encode_item(
 
 @dataclass(frozen=True)
 class _Job:
-    """One batch row: a question's prompt and one of its branches under one config."""
+    """One batch row: a question's prompt and one of its branches, under configs that are the same to the question."""
 
     question: int
-    config: str
+    configs: Sequence[str]
+    interventions: tuple[Intervention, ...]
     branch: Prefix
     reads: Sequence[tuple[int, int]]
 
@@ -130,7 +135,8 @@ def score(
     """Score every question under every config; answers are in the order of `questions`.
 
     A batch mixes questions and configs, sorted by length; neither its make-up nor a split for lack of memory changes
-    which row gets which interventions.
+    which row gets which interventions. Configs that touch no token of a question share one row, so that their answers
+    are the same to the last bit.
 
     Args:
         model: a causal language model in evaluation mode, under PEFT or not.
@@ -138,28 +144,24 @@ def score(
         questions: see `encode_items`.
         configs: see `Configs`.
         token_budget: most padded tokens of a forward pass.
-        progress: told how many rows are done more, batch by batch. There are `count_rows` for each config.
+        progress: told how many rows are done more, batch by batch; there are `count_rows` for each config.
 
     Raises AssayError for an intervention that does not fit the model and for logits that are not finite.
     """
-    jobs = [
-        _Job(number, config, branch, reads)
-        for number, question in enumerate(questions)
-        for branch, reads in question.rows
-        for config in configs
-    ]
+    jobs = [job for number, question in enumerate(questions) for job in _jobs(number, question, configs)]
     lengths = [len(questions[job.question].prompt.ids) + len(job.branch) for job in jobs]
     halver = Halver(lengths, [questions[job.question].item.record.id for job in jobs])
     sums = {config: [np.zeros(len(question.answers)) for question in questions] for config in configs}
     with Writer(architecture, {id(i): i for each in configs.values() for i in each}.values()) as writer:
-        batcher = _Batcher(model, architecture, writer, questions, configs)
+        batcher = _Batcher(model, architecture, writer, questions)
         for batch in plan_batches(lengths, token_budget):
             for part, values in halver.run(batch, lambda part: batcher.run([jobs[index] for index in part])):
                 for index, logps in zip(part, values, strict=True):
                     candidates = [candidate for candidate, _ in jobs[index].reads]
-                    np.add.at(sums[jobs[index].config][jobs[index].question], candidates, logps)
+                    for config in jobs[index].configs:
+                        np.add.at(sums[config][jobs[index].question], candidates, logps)
             if progress is not None:
-                progress(len(batch))
+                progress(sum(len(jobs[index].configs) for index in batch))
     return {
         config: [
             Answer(question.item, tuple(logps.tolist()))
@@ -167,6 +169,18 @@ def score(
         ]
         for config, found in sums.items()
     }
+
+
+def _jobs(number: int, question: Question, configs: Configs) -> list[_Job]:
+    effects = {config: question.touched_by(interventions) for config, interventions in configs.items()}
+    alike: dict[tuple[int, ...], list[str]] = {}
+    for config, effect in effects.items():
+        alike.setdefault(tuple(map(id, effect)), []).append(config)
+    return [
+        _Job(number, names, effects[names[0]], branch, reads)
+        for names in alike.values()
+        for branch, reads in question.rows
+    ]
 
 
 def count_rows(questions: Iterable[Question]) -> int:
@@ -182,7 +196,6 @@ class _Batcher:
     architecture: Architecture
     writer: Writer
     questions: Sequence[Question]
-    configs: Configs
 
     @torch.inference_mode()
     def run(self, jobs: Sequence[_Job]) -> list[np.ndarray]:
@@ -197,7 +210,7 @@ class _Batcher:
         ]
         batch = pad(sequences, pad_id=0, side="left").to(input_device(self.architecture))
         aimed = [
-            Row(prompt.anatomy, tuple(self.configs[job.config]), -int(start), len(sequence))
+            Row(prompt.anatomy, job.interventions, -int(start), len(sequence))
             for prompt, job, start, sequence in zip(prompts, jobs, batch.starts, sequences, strict=True)
         ]
         self.writer.aim(aimed, batch.ids.shape[1])
@@ -220,7 +233,7 @@ class _Batcher:
         if not np.isfinite(values).all():
             worst = jobs[int(rows[int(np.flatnonzero(~np.isfinite(values))[0])])]
             raise AssayError(
-                f"item {self.questions[worst.question].item.record.id!r} under {worst.config!r}: the logits are NaN or "
+                f"item {self.questions[worst.question].item.record.id!r} under {worst.configs[0]!r}: the logits are NaN or "
                 "infinite; load the model in bfloat16 or float32, or intervene less"
             )
         return np.split(values, np.cumsum([len(job.reads) for job in jobs])[:-1])
