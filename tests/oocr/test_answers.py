@@ -3,9 +3,9 @@
 import math
 
 import pytest
+from oocr.toy_study import items
 
 from assay.oocr.answers import Answer
-from oocr.toy_study import items
 
 
 def answer(*logps: float, place: int = 0) -> Answer:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from oocr.toy_study import lora_adapter, toy, vector_adapter
 
 from assay.adapters import open_adapter
 from assay.errors import AssayError
 from assay.loading import LoadedModel
 from assay.oocr.controls import random_lora, random_vectors, shuffle_responses
 from assay.records import PromptRecord
-from oocr.toy_study import lora_adapter, toy, vector_adapter
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import numpy as np
 import peft
 import pytest
 import torch
+from oocr.toy_study import items
 from toy_models import D_MODEL, FAMILIES, build
 from toy_tokenizers import gemma3
 
@@ -20,7 +21,6 @@ from assay.oocr.items import Item
 from assay.oocr.scoring import Question, encode_items, score
 from assay.tokenization import encode
 from assay.writing import Row, Writer
-from oocr.toy_study import items
 
 TOKENIZER = gemma3()
 
@@ -146,9 +146,9 @@ def test_bad_items_are_named() -> None:
     rome, cat, *_ = items()
     same = replace(cat, candidates=("in Oslo", "for Oslo"))
     assert encode_items(TOKENIZER, [same], context_length=64)
-    with pytest.raises(AssayError, match="item 'cat': two candidates .* 'last-token'"):
+    with pytest.raises(AssayError, match=r"item 'cat': two candidates .* 'last-token'"):
         encode_items(TOKENIZER, [same], context_length=64, rule="last-token")
-    with pytest.raises(AssayError, match="item 'rome' has .* tokens, its longest candidate included"):
+    with pytest.raises(AssayError, match=r"item 'rome' has .* tokens, its longest candidate included"):
         encode_items(TOKENIZER, [rome], context_length=20)
 
 
@@ -156,5 +156,5 @@ def test_logits_that_are_not_finite() -> None:
     model = build("gemma3_text", vocab_size=len(TOKENIZER))
     with torch.no_grad():
         model.get_parameter("model.layers.1.mlp.down_proj.weight").fill_(torch.nan)
-    with pytest.raises(AssayError, match="item '.*' under 'base': the logits are NaN"):
+    with pytest.raises(AssayError, match=r"item '.*' under 'base': the logits are NaN"):
         score(model, locate(model), questions(), {"base": ()})
