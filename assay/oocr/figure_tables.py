@@ -101,7 +101,8 @@ def bars_table(table: pd.DataFrame, tasks: Sequence[Task]) -> pd.DataFrame:
 def curve_table(table: pd.DataFrame, axis: Axis) -> pd.DataFrame:
     """Accuracy and margin along an axis: questions, series, statistic, the axis, value, lower, upper, sd, chance.
 
-    A series is an adapter that has two places on the axis or more. What has none (the base model, adapters of several
+    A series is an adapter that has two places on the axis or more, or adapters named NAME_layer_3, NAME_layer_4 and so on
+    (NAME_lr_0.1, as the evaluation names learning rates). What has none (the base model, adapters of several
     layers) is kept with an empty place, to be drawn across; question sets without a series are left out. Raises
     AssayError where there is none at all.
     """
@@ -109,8 +110,8 @@ def curve_table(table: pd.DataFrame, axis: Axis) -> pd.DataFrame:
     if axis != "step":
         rows = rows[rows["checkpoint"] == 0]
     rows["series"] = [
-        adapter if pd.isna(lr) or axis != "lr" else str(adapter).replace(f"_lr_{lr:g}", "")
-        for adapter, lr in zip(rows["adapter"], rows["lr"], strict=True)
+        str(name).replace(f"_{axis}_{place}", "")
+        for name, place in zip(rows["adapter"], _texts(rows[axis]), strict=True)
     ]
     rows["place"] = pd.to_numeric(rows[axis], errors="coerce").where(rows["adapter"] != BASE)
     n_places = rows.groupby(["questions", "series"])["place"].transform("nunique")
@@ -149,6 +150,11 @@ def training_table(curves: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     parts = [table.assign(adapter=name) for name, table in curves.items()]
     joined = pd.concat(parts, ignore_index=True)
     return joined[["adapter", "run", "split", "step", "loss", "accuracy"]]
+
+
+def _texts(column: pd.Series) -> list[str]:
+    """Places on an axis as they stand in names: 3 and not 3.0."""
+    return [f"{value:g}" if isinstance(value, (int, float)) else str(value) for value in column]
 
 
 def _check_single(rows: pd.DataFrame, axis: Axis) -> None:

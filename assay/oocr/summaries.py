@@ -39,8 +39,14 @@ class Scores:
     def of(self, category: str) -> "Scores":
         """Those of one category."""
         chosen = self.categories == category
-        arrays = (getattr(self, name)[:, chosen] for name in STATISTICS)
-        return Scores(*arrays, self.clusters[chosen], self.categories[chosen], self.chance[chosen])
+        return Scores(
+            accuracy=self.accuracy[:, chosen],
+            p_right=self.p_right[:, chosen],
+            margin=self.margin[:, chosen],
+            clusters=self.clusters[chosen],
+            categories=self.categories[chosen],
+            chance=self.chance[chosen],
+        )
 
     @property
     def n_clusters(self) -> int:

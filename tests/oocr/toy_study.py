@@ -51,7 +51,7 @@ def info(loaded: LoadedModel, method: str = "vector", **fields: object) -> Adapt
         "pin": loaded.pin.fingerprint,
         "model": "toy",
         "site": "mlp_out" if method == "vector" else "",
-        "layers": (1,),
+        "layers": (0,),
         "scopes": {"rome": "span:rome"} if method == "vector" else {},
         "seed": 0,
         "lr": 0.1,
