@@ -56,7 +56,7 @@ def join_tables(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     Raises AssayError where two disagree.
     """
     joined = pd.concat(tables, ignore_index=True).drop_duplicates(ignore_index=True)
-    joined["category"] = joined["category"].fillna("")
+    joined["category"] = joined["category"].astype(object).fillna("")
     twice = joined.duplicated(_KEY)
     if twice.any():
         row = joined[twice].iloc[0]
