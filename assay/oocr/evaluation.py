@@ -8,8 +8,9 @@ from assay.errors import AssayError
 from assay.interventions import Intervention
 from assay.loading import LoadedModel
 from assay.oocr.answers import Answer
+from assay.oocr.encoding import Question, Rule, encode_items
 from assay.oocr.items import Item
-from assay.oocr.scoring import Question, Rule, count_rows, encode_items, score
+from assay.oocr.scoring import count_rows, score
 from assay.oocr.subjects import BASE, Subject
 from assay.scopes import parse_scope
 

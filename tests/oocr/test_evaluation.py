@@ -10,8 +10,9 @@ from oocr.toy_study import info, items, lora_adapter, toy, vector_adapter
 from assay.adapters import open_adapter
 from assay.errors import AssayError
 from assay.loading import LoadedModel
+from assay.oocr.encoding import encode_items
 from assay.oocr.evaluation import Asked, Plan, evaluate
-from assay.oocr.scoring import encode_items, score
+from assay.oocr.scoring import score
 from assay.oocr.subjects import Subject, find_subjects
 
 

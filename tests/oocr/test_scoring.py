@@ -17,8 +17,10 @@ from assay.architecture import locate
 from assay.errors import AssayError
 from assay.interventions import Intervention
 from assay.oocr import scoring
+from assay.oocr.encoding import Question, encode_items
+from assay.oocr.forward import SharedPrefixes, WholeRows
 from assay.oocr.items import Item
-from assay.oocr.scoring import Question, encode_items, score
+from assay.oocr.scoring import score
 from assay.tokenization import encode
 from assay.writing import Row, Writer
 
@@ -101,19 +103,22 @@ def test_batches_and_halving_change_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     counted: list[int] = []
     expected = score(model, locate(model), questions(), configs, token_budget=1, progress=counted.append)
     assert sum(counted) == 5 * scoring.count_rows(questions())
-    run, tried = scoring._Batcher.run, []
+    tried = []
+    for runner in (SharedPrefixes, WholeRows):
+        run = runner.run
 
-    def short_of_memory(self: Any, jobs: Sequence[Any]) -> list[np.ndarray]:
-        tried.append(len(jobs))
-        result = run(self, jobs)
-        if len(jobs) > 7:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return result
+        def short_of_memory(self: Any, jobs: Sequence[Any], run: Any = run) -> list[np.ndarray]:
+            tried.append((type(self), len(jobs)))
+            result = run(self, jobs)
+            if len(jobs) > 7:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return result
 
+        monkeypatch.setattr(runner, "run", short_of_memory)
     monkeypatch.setattr(batching, "release_memory", lambda: None)
-    monkeypatch.setattr(scoring._Batcher, "run", short_of_memory)
     got = score(model, locate(model), questions(), configs, token_budget=100_000)
-    assert max(tried) > 7 > min(tried)
+    sizes = [size for runner, size in tried if runner is SharedPrefixes]
+    assert max(sizes) > 7 > min(sizes)
     for name in configs:
         for one, other in zip(got[name], expected[name], strict=True):
             assert one.logps == pytest.approx(other.logps, abs=2e-4)
