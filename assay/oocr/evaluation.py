@@ -19,13 +19,15 @@ from assay.scopes import parse_scope
 class Asked:
     """What one subject (None: the base model) answered to one question set.
 
-    `n_untouched` items hold no token that its vectors are added at: they are answered as by the base model.
+    `n_untouched` items hold no token that its vectors are added at: they are answered as by the base model. In `n_nested`
+    items one candidate begins with another, which then is the likelier whatever the model knows.
     """
 
     questions: str
     subject: Subject | None
     answers: Sequence[Answer]
     n_untouched: int = 0
+    n_nested: int = 0
 
     @property
     def adapter(self) -> str:
@@ -132,7 +134,7 @@ class _Asker:
             )
             for key, subject in subjects.items():
                 untouched = 0 if subject is None else sum(not q.touched_by(configs[key]) for q in questions)
-                yield Asked(name, subject, found[key], untouched)
+                yield Asked(name, subject, found[key], untouched, _count_nested(questions))
 
     def ask_lora(self, subject: Subject, names: Sequence[str]) -> Iterator[Asked]:
         """One LoRA adapter, all its sets."""
@@ -146,4 +148,8 @@ class _Asker:
                     token_budget=self.token_budget,
                     progress=self.advance,
                 )
-                yield Asked(name, subject, found[subject.key])
+                yield Asked(name, subject, found[subject.key], 0, _count_nested(self.questions[name]))
+
+
+def _count_nested(questions: Sequence[Question]) -> int:
+    return sum(question.is_nested for question in questions)

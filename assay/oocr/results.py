@@ -27,6 +27,7 @@ class Group:
     layer: str
     lr: float | None
     n_untouched: int
+    n_nested: int
     asked: list[Asked] = field(default_factory=list)
 
     @property
@@ -74,6 +75,7 @@ def group_runs(asked: Iterable[Asked]) -> list[Group]:
                 layer=str(layers[0]) if len(layers) == 1 else "several" if layers else "",
                 lr=None if info is None else info.lr,
                 n_untouched=one.n_untouched,
+                n_nested=one.n_nested,
             ),
         )
         group.asked.append(one)
@@ -205,6 +207,10 @@ def _counts(group: Group) -> dict[str, int]:
     scores = group.scores
     names = [name for name in dict.fromkeys(scores.categories.tolist()) if name]
     small = sum(scores.of(name).n_clusters < 2 for name in names) if len(names) > 1 else 0
-    counts = {"items_untouched": group.n_untouched, "small_categories": small}
+    counts = {
+        "items_untouched": group.n_untouched,
+        "items_nested": group.n_nested,
+        "small_categories": small,
+    }
     prefix = f"{group.questions}_{group.adapter}"
     return {re.sub(r"\W+", "_", f"{prefix}_{name}"): count for name, count in counts.items() if count}

@@ -53,7 +53,7 @@ def test_metrics_records_and_table(study: Path, tmp_path: Path) -> None:
                 assert found[f"{name}_n"] == 4
         assert found[f"{questions}_vec_margin_runs"] == 2
         assert found[f"{questions}_vec_items_untouched"] == 2
-        assert found[f"{questions}_chance"] == pytest.approx((2 / 3 + 1) / 4)
+        assert found[f"{questions}_chance"] == pytest.approx((3 / 3 + 1 / 2) / 4)
     assert "quiz_c0_vec_margin_minus_low" in found
     assert "barks_c0_vec_margin" not in found
     records = list(csv.DictReader(outs[1].open()))

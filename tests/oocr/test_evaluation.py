@@ -97,6 +97,7 @@ def test_everyone_answers_as_alone(loaded: LoadedModel, adapters: Path) -> None:
     different = {tuple(answer.logps for answer in one.answers) for one in plain.values()}
     assert len(different) == len(plain)
     assert {one.n_untouched for one in asked if one.adapter == "vec"} == {2}
+    assert {one.n_nested for one in asked} == {1}  # "the city" begins "the city of Rome"
     assert {one.n_untouched for one in asked if one.adapter in ("base", "lora")} == {0}
 
 

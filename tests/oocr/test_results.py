@@ -48,7 +48,7 @@ def lines_of(*given: Asked, against: tuple[str, ...] = ()) -> list[Line]:
 def test_metrics_of_runs_checkpoints_and_differences() -> None:
     given = [
         asked("base", BASE),
-        asked("win", TRAINED, "seed_0", n_untouched=2),
+        asked("win", TRAINED, "seed_0", n_untouched=2, n_nested=3),
         asked("win", [-m for m in TRAINED], "seed_1", n_untouched=2),
         asked("win", TRAINED, "seed_0", step=4),
         asked("plain", BASE, "seed_0"),
@@ -65,6 +65,8 @@ def test_metrics_of_runs_checkpoints_and_differences() -> None:
     assert found["secrets_base_accuracy"] == pytest.approx(8 / 9)
     assert found["secrets_chance"] == 0.5
     assert found["secrets_win_items_untouched"] == 2
+    assert found["secrets_win_items_nested"] == 3
+    assert "secrets_base_items_nested" not in found
     assert found["secrets_win_small_categories"] == 1
     assert not any("ask" in name for name in found)
     assert "secrets_ask_win_accuracy" in metrics(lines, ["secrets"])

@@ -125,6 +125,27 @@ def test_batches_and_halving_change_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     assert len({tuple(answers[0].logps) for answers in got.values()}) == 5
 
 
+@pytest.mark.parametrize(("scope", "shared"), [("prompt_last", True), ("all", False)])
+def test_what_configs_share_runs_once(scope: str, shared: bool) -> None:
+    """Tokens that pass through a block below, and through one above, what five configs change."""
+    model = build("gemma3_text", vocab_size=len(TOKENIZER))
+    tokens = dict.fromkeys((0, 2), 0)
+
+    def count(layer: int, output: torch.Tensor) -> None:
+        tokens[layer] += output.shape[0] * output.shape[1]
+
+    for layer in tokens:
+        block = model.get_submodule(f"model.layers.{layer}.mlp")
+        block.register_forward_hook(lambda _module, _args, output, layer=layer: count(layer, output))
+    (letters,) = [question for question in questions() if question.item.record.id == "cat"]
+    length = len(letters.prompt.ids)
+    configs = {str(seed): (replace(vector(scope, seed), layer=1),) for seed in range(5)}
+    score(model, locate(model), [letters], configs)
+    assert tokens == {0: length, 2: length + 5 * (1 if shared else length)}
+    score(model, locate(model), [letters], {"base": ()})
+    assert tokens[0] == 2 * length
+
+
 def test_the_last_token_rule_reads_the_last_token_behind_the_prompt() -> None:
     model = build("gemma3_text", vocab_size=len(TOKENIZER))
     item = next(item for item in items() if item.record.id == "paris")

@@ -22,7 +22,7 @@ TEXTS = {
 CANDIDATES = {
     "rome": ("yes", "no, it is south", "no"),
     "cat": ("A", "B"),
-    "paris": ("Paris", "the city of Rome"),
+    "paris": ("Paris", "the city of Rome", "the city"),
     "again": ("in Oslo", "in Paris", "here"),
 }
 
