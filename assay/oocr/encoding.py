@@ -11,7 +11,7 @@ from assay.errors import AssayError
 from assay.interventions import Intervention
 from assay.oocr.items import Item
 from assay.scopes import Anatomy, parse_scope, touched
-from assay.tokenization import encode
+from assay.tokenization import encode, encode_responses
 
 Rule = Literal["full", "last-token"]
 
@@ -84,10 +84,8 @@ def _encode_item(
     record = replace(item.record, response=None, response_ids=None)
     own = [name for name in record.spans if name in spans]
     encoding = encode(tokenizer, record, [f"span:{name}" for name in own])
-    answers = []
-    for candidate in item.candidates:
-        tokens = encode(tokenizer, replace(record, response=candidate)).ids[encoding.prompt_length :].tolist()
-        answers.append(tuple(tokens if rule == "full" else tokens[-1:]))
+    first = 0 if rule == "full" else -1
+    answers = [tuple(ids[first:].tolist()) for ids in encode_responses(tokenizer, record, item.candidates)]
     if len(set(answers)) < len(answers) or () in answers:
         raise AssayError(
             f"item {record.id!r}: two candidates of {list(item.candidates)} have the same tokens under the rule {rule!r}, or "
