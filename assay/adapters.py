@@ -133,6 +133,15 @@ def load_vectors(folder: Path) -> SteeringVectors:
         ) from error
 
 
+def check_pin(folder: Path, info: AdapterInfo, loaded: LoadedModel) -> None:
+    """Raise AssayError when the adapter of a folder is of another model."""
+    if info.pin != loaded.pin.fingerprint:
+        raise AssayError(
+            f"{folder} was trained on another model ({info.model}, pin {info.pin[:12]}) than {loaded.pin.alias} "
+            f"({loaded.pin.fingerprint[:12]}); give that model or train again"
+        )
+
+
 @contextmanager
 def open_adapter(folder: Path, loaded: LoadedModel) -> Iterator[Adapted]:
     """The model under the adapter of a folder; afterwards it is as it was, so that many take turns on one model.
@@ -140,11 +149,7 @@ def open_adapter(folder: Path, loaded: LoadedModel) -> Iterator[Adapted]:
     Raises AssayError when the adapter is of another model.
     """
     info = read_info(folder)
-    if info.pin != loaded.pin.fingerprint:
-        raise AssayError(
-            f"{folder} was trained on another model ({info.model}, pin {info.pin[:12]}) than {loaded.pin.alias} "
-            f"({loaded.pin.fingerprint[:12]}); give that model or train again"
-        )
+    check_pin(folder, info, loaded)
     if info.method == "vector":
         added = tuple(load_vectors(folder).interventions())
         yield Adapted(loaded.model, loaded.architecture, added, info)

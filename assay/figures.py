@@ -1,10 +1,15 @@
-"""What all figures share: seaborn's theme without a display, and files whose bytes depend on the numbers alone."""
+"""What all figures share: the tables they show, seaborn's theme without a display, and files of the same bytes each time."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from assay.errors import AssayError
 from assay.files import atomic_path
 
+COLOURS = ("#c0392b", "#2b6cb0", "#8a6d1b", "#2f855a", "#6b46c1", "#4a4a4a")
 GREY, POSITIVE, NEGATIVE = "#8a8a8a", "#2b6cb0", "#c0392b"
 
 
@@ -18,6 +23,24 @@ def theme() -> Any:
 
     sns.set_theme(context="notebook", style="ticks")
     return plt
+
+
+def read_table(path: Path, needed: Sequence[str]) -> pd.DataFrame:
+    """A table that a stage wrote. Raises AssayError when it is missing or lacks a column."""
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise AssayError(f"cannot read {path}: {error}; run the stage that makes it") from error
+    lacking = [name for name in needed if name not in table]
+    if lacking or not len(table):
+        raise AssayError(f"{path} lacks {', '.join(lacking) or 'rows'}; run the stage that makes it")
+    return table
+
+
+def whiskers(axes: Any, places: Any, part: pd.DataFrame) -> None:
+    """Intervals at `places` [n] from the columns value, lower and upper."""
+    ends = [part["value"] - part["lower"], part["upper"] - part["value"]]
+    axes.errorbar(places, part["value"], yerr=ends, fmt="none", ecolor="#333333", elinewidth=1.2, capsize=3)
 
 
 def save_figure(figure: Any, path: Path) -> None:

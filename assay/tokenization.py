@@ -5,6 +5,7 @@ on the response that follows; response ids are the generated ones where the reco
 so a control token's string inside one ("<end_of_turn>" typed by a user) is encoded as plain text, never as structure.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -56,6 +57,21 @@ def encode(tokenizer: Any, record: PromptRecord, positions: Sequence[str] = ()) 
         return _encode(tokenizer, record, parsed)
     except AssayError as error:
         raise AssayError(f"record {record.id!r}: {error}") from error
+
+
+def encode_responses(tokenizer: Any, record: PromptRecord, responses: Sequence[str]) -> list[np.ndarray]:
+    """The int64 ids that `encode` gives each of several responses (one or more) to one prompt, which is rendered once.
+
+    Raises AssayError, naming the record, for a conversation the chat template refuses.
+    """
+    records = [dataclasses.replace(record, response=response, response_ids=None) for response in responses]
+    try:
+        rendering = render(tokenizer, records[0])
+    except AssayError as error:
+        raise AssayError(f"record {record.id!r}: {error}") from error
+    controls = _controls(tokenizer, str(tokenizer.chat_template), len(tokenizer))
+    lead = _tokens(tokenizer, controls, rendering.text, rendering.contents)
+    return [_response(tokenizer, controls, one, rendering, lead)[0] for one in records]
 
 
 def _encode(tokenizer: Any, record: PromptRecord, parsed: Sequence[Position]) -> Encoding:

@@ -19,16 +19,21 @@ def run(app: typer.Typer) -> None:
 
 
 def read_params(path: Path) -> dict[str, Any]:
-    """params.yaml as YAML 1.2, the dialect DVC writes (PyYAML would read 1e-05 as a string)."""
+    """params.yaml: a mapping. Raises AssayError when it is none."""
+    params = read_yaml(path)
+    if not isinstance(params, dict):
+        raise AssayError(f"{path} must hold a mapping of parameters")
+    return params
+
+
+def read_yaml(path: Path) -> Any:
+    """YAML 1.2, the dialect DVC writes (PyYAML would read 1e-05 as a string)."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     try:
-        params = YAML(typ="safe").load(path)
+        return YAML(typ="safe").load(path)
     except FileNotFoundError as error:
         raise AssayError(f"{path} does not exist; run from the repository root or give --params") from error
     except YAMLError as error:
         raise AssayError(f"{path} is not valid YAML: {error}") from error
-    if not isinstance(params, dict):
-        raise AssayError(f"{path} must hold a mapping of parameters")
-    return params

@@ -8,8 +8,9 @@ import torch
 
 from assay.batching import Halver, plan_batches
 from assay.finetuning.examples import Example
-from assay.finetuning.prefixes import Past, Prefixes, on_device, tail_tokens
-from assay.finetuning.suffix import Suffix, Tokens
+from assay.finetuning.prefixes import Prefixes
+from assay.finetuning.suffix import Suffix
+from assay.finetuning.tails import run_tails
 from assay.finetuning.trainee import Trainee
 
 
@@ -91,26 +92,14 @@ class Learner:
         self, indices: Sequence[int], examples: Sequence[Example], runs: Sequence[int]
     ) -> torch.Tensor:
         """Normed hidden states [labels, d_model] at the tokens that predict a label."""
-        unique = sorted(set(indices))
-        place = {index: i for i, index in enumerate(unique)}
-        which = torch.tensor([place[index] for index in indices])
-        found = self.prefixes.get(unique)
-        cuts = [found[place[index]].cut for index in indices]
-        tails = torch.nn.utils.rnn.pad_sequence([prefix.tail for prefix in found], batch_first=True)
-        device = self.suffix.device
-        tokens = tail_tokens(found, [self.examples[index] for index in unique], device)
-        tokens = _take(tokens, which.to(device))
-        keys = Past(found, which.to(found[0].past.device), self.suffix.start) if max(cuts) else None
-        past = None if keys is None else on_device(keys.tokens(), device)
-        hidden = self.trainee.enter(tails[which.to(tails.device)], examples, cuts, runs)
-        with self.suffix.open() as run:
-            normed = run(hidden, tokens, past, keys)
+        normed, cuts = run_tails(
+            self.suffix,
+            self.prefixes,
+            indices,
+            lambda hidden, cuts: self.trainee.enter(hidden, examples, cuts, runs),
+        )
         rows = np.repeat(np.arange(len(examples)), [len(example.labels) for example in examples])
         columns = np.concatenate(
             [np.arange(e.prompt_length - 1, e.n_inputs) - cut for e, cut in zip(examples, cuts, strict=True)]
         )
         return normed[torch.from_numpy(rows).to(normed.device), torch.from_numpy(columns).to(normed.device)]
-
-
-def _take(tokens: Tokens, rows: torch.Tensor) -> Tokens:
-    return Tokens(tokens.ids[rows], tokens.positions[rows], tokens.valid[rows])

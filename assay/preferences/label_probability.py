@@ -14,12 +14,13 @@ import numpy as np
 import torch
 
 from assay.batching import Halver, pad, plan_batches
+from assay.branches import Prefix
 from assay.draws import item_draws, softmax
 from assay.errors import AssayError
 from assay.generation import generate, stop_ids
 from assay.preferences.asking import Answer, Question, make_answer
 from assay.preferences.choice import parse_answer
-from assay.preferences.label_tree import Floats, LabelTree, Prefix
+from assay.preferences.label_tree import Floats, LabelTree
 from assay.preferences.local import LocalBackend, question_record
 from assay.preferences.prompt import bare_label
 from assay.records import PromptRecord

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.branches import Prefix, branches, proper_prefixes
 from assay.draws import draw_index
 
 Floats = NDArray[np.float64]
-Prefix = tuple[int, ...]
 NextToken = Callable[[Prefix], Floats]
 """prefix of the answer → probabilities [vocab] of its next token."""
 
@@ -23,17 +23,12 @@ class LabelTree:
     @property
     def prefixes(self) -> list[Prefix]:
         """The beginnings of labels after which the next token matters, without repeats."""
-        return list(dict.fromkeys(label[:end] for label in self.labels for end in range(len(label))))
+        return proper_prefixes(self.labels)
 
     @property
     def branches(self) -> list[Prefix]:
         """The prefixes that begin no other one: sequences of these hold all of them."""
-        prefixes = self.prefixes
-        return [
-            one
-            for one in prefixes
-            if not any(other != one and other[: len(one)] == one for other in prefixes)
-        ]
+        return branches(self.labels)
 
     def probabilities(self, following: NextToken) -> tuple[float, float]:
         """(P(A), P(B)): that the answer begins with each label."""

@@ -10,25 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from assay.errors import AssayError
-from assay.figures import GREY, NEGATIVE, POSITIVE, save_figure, theme
+from assay.figures import COLOURS, GREY, NEGATIVE, POSITIVE, save_figure, theme, whiskers
 
-COLOURS = ("#c0392b", "#2b6cb0", "#8a6d1b", "#2f855a", "#6b46c1", "#4a4a4a")
 SPLITS = {"held-out tasks": "heldout", "held-out topics": "topic"}
 METRICS = {"Pearson r": "r", "accuracy on choices": "accuracy"}
 CHANCE = {"Pearson r": 0.0, "accuracy on choices": 0.5}
-
-
-def read_table(path: Path, needed: Sequence[str]) -> pd.DataFrame:
-    """A table that the probe stage wrote. Raises AssayError when it is missing or lacks a column."""
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise AssayError(f"cannot read {path}: {error}; run the probe stage that makes it") from error
-    lacking = [name for name in needed if name not in table]
-    if lacking or not len(table):
-        raise AssayError(f"{path} lacks {', '.join(lacking) or 'rows'}; run the probe stage that makes it")
-    return table
 
 
 def bars_table(layers: pd.DataFrame) -> pd.DataFrame:
@@ -92,7 +78,7 @@ def draw_bars(table: pd.DataFrame, path: Path) -> None:
             places = [names.index(name) + 0.4 * (index - 0.5) for name in part["features"]]
             colours = [_colour(names, name) for name in part["features"]]
             axes.bar(places, part["value"], 0.38, color=colours, alpha=alpha)
-            _whiskers(axes, places, part)
+            whiskers(axes, places, part)
             for place, value, upper in zip(places, part["value"], part["upper"], strict=True):
                 axes.annotate(f"{value:.2f}", (place, max(upper, 0)), ha="center", va="bottom", fontsize=11)
         axes.axhline(CHANCE[metric], color=GREY, lw=1, ls="--")
@@ -118,7 +104,7 @@ def draw_topics(table: pd.DataFrame, path: Path) -> None:
         part = table[table["features"] == name].set_index("topics").loc[order].reset_index()
         places = np.arange(len(order)) + width * (index - (len(names) - 1) / 2)
         axes.bar(places, part["r"], 0.94 * width, color=_colour(names, name), label=name)
-        _whiskers(axes, places, part.rename(columns={"r": "value", "r_lo": "lower", "r_hi": "upper"}))
+        whiskers(axes, places, part.rename(columns={"r": "value", "r_lo": "lower", "r_hi": "upper"}))
     axes.axhline(0, color=GREY, lw=1)
     axes.set_xticks(
         range(len(order)), [f"{topic}\nn={sizes[topic]}" for topic in order], rotation=45, ha="right"
@@ -175,11 +161,6 @@ def _in_order(column: pd.Series) -> list[str]:
 
 def _colour(names: Sequence[str], name: str) -> str:
     return COLOURS[names.index(name) % len(COLOURS)]
-
-
-def _whiskers(axes: Any, places: Any, part: pd.DataFrame) -> None:
-    ends = [part["value"] - part["lower"], part["upper"] - part["value"]]
-    axes.errorbar(places, part["value"], yerr=ends, fmt="none", ecolor="#333333", elinewidth=1.2, capsize=3)
 
 
 def _curve(axes: Any, part: pd.DataFrame, colour: str, label: str) -> None:

@@ -21,13 +21,14 @@ def probe_figures(
     """Draw feature sets compared, r by topic, r by layer, and the mean utility of every topic."""
     import numpy as np
 
+    from assay.figures import read_table
     from assay.files import write_text
     from assay.preferences import probe_figures as figures
     from assay.preferences.topics import read_topics
     from assay.preferences.utility_files import read_utilities
 
-    layers = figures.read_table(table, ["features", "layer", "selected", "heldout_r", "topic_r"])
-    by_topic = figures.read_table(topic_table, ["features", "topics", "r", "r_lo", "r_hi", "r_n"])
+    layers = read_table(table, ["features", "layer", "selected", "heldout_r", "topic_r"])
+    by_topic = read_table(topic_table, ["features", "topics", "r", "r_lo", "r_hi", "r_n"])
     measured, taxonomy = read_utilities(utilities), read_topics(topics)
     known = np.array([task in taxonomy.of for task in measured.ids])
     names = [taxonomy.of[task] for task in measured.ids if task in taxonomy.of]

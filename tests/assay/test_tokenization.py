@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from assay.errors import AssayError
 from assay.records import PromptRecord, Span, parse_record
-from assay.tokenization import Encoding, encode
+from assay.tokenization import Encoding, encode, encode_responses
 
 ALL = tuple(toy_tokenizers.BUILDERS)
 CHAT = tuple(name for name in ALL if name not in ("gemma_base", "gpt2"))
@@ -88,6 +88,19 @@ def same_text(tokenizer, ids, expected: str) -> bool:
 
 
 # --- exactly one BOS -------------------------------------------------------------------------------------------------
+
+
+@each
+def test_several_responses_are_encoded_as_each_alone(name):
+    tokenizer = build(name)
+    prompt = chat(("user", QUESTION)) if name in CHAT else text(QUESTION)
+    responses = ["Paris", " Paris.", "no<end_of_turn>", "A", "the city of Rome\n"]
+    for got, response in zip(encode_responses(tokenizer, prompt, responses), responses, strict=True):
+        alone = encode(tokenizer, PromptRecord(**{**prompt.__dict__, "response": response}))
+        assert got.tolist() == alone.ids[alone.prompt_length :].tolist()
+    closed = chat(("user", QUESTION), ("assistant", "Rome"))
+    with pytest.raises(AssayError, match="record 'r'"):
+        encode_responses(tokenizer, closed, responses)
 
 
 @each

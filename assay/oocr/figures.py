@@ -1,0 +1,177 @@
+"""Figures of the study: accuracy by task, along layers, learning rates and steps, self-report, and training curves.
+
+Each draws one of the tables of `figure_tables`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from assay.figures import COLOURS, GREY, save_figure, theme, whiskers
+from assay.oocr.figure_tables import SHOWN, Axis
+from assay.oocr.subjects import BASE
+
+LABELS = {"accuracy": "share right", "margin": "margin: right − other (nats)"}
+AXES: dict[Axis, str] = {"layer": "layer (decoder block)", "lr": "learning rate", "step": "optimiser steps"}
+
+
+def draw_tasks(table: pd.DataFrame, path: Path) -> None:
+    """A group of bars for each task, with 95 % intervals over items; a black line on each group is chance."""
+    plt = theme()
+    tasks, labels = _in_order(table["task"]), _in_order(table["label"])
+    width = 0.84 / max(table.groupby("task").size())
+    figure, axes = plt.subplots(figsize=(max(6.0, 2.0 + 1.9 * len(tasks)), 4.6), layout="constrained")
+    named = set()
+    for number, task in enumerate(tasks):
+        rows = table[table["task"] == task].reset_index(drop=True)
+        places = number + width * (np.arange(len(rows)) - (len(rows) - 1) / 2)
+        for place, (_, row) in zip(places, rows.iterrows(), strict=True):
+            label = str(row["label"])
+            colour = _colour(labels, label)
+            axes.bar(place, row["value"], 0.92 * width, color=colour, label=None if label in named else label)
+            named.add(label)
+        whiskers(axes, places, rows)
+        edge = width * len(rows) / 2
+        axes.hlines(
+            rows["chance"].iloc[0], number - edge, number + edge, color="black", lw=1.4, ls=(0, (3, 2))
+        )
+    axes.set_xticks(range(len(tasks)), tasks)
+    axes.set(ylabel="accuracy on held-out questions", ylim=(0, 1.05))
+    axes.set_title("dashed: chance · 95 % intervals over items", fontsize=11, color="#555555")
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    save_figure(figure, path)
+
+
+def draw_curves(table: pd.DataFrame, axis: Axis, path: Path) -> None:
+    """Accuracy above margin, a column for each question set; what has no place on the axis is dashed across.
+
+    Bands are ± one standard deviation between runs where there are several, else 95 % intervals over items.
+    """
+    plt = theme()
+    sets = _in_order(table["questions"])
+    series = sorted(_in_order(table["series"]), key=lambda name: name == BASE)
+    figure, panels = plt.subplots(
+        len(SHOWN),
+        len(sets),
+        figsize=(2.2 + 4.4 * len(sets), 6.6),
+        sharex=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for row, statistic in enumerate(SHOWN):
+        for column, questions in enumerate(sets):
+            axes = panels[row, column]
+            here = table[(table["questions"] == questions) & (table["statistic"] == statistic)]
+            for name in series:
+                _curve(axes, here[here["series"] == name], axis, _colour(series, name), name)
+            if statistic == "accuracy":
+                axes.axhline(here["chance"].iloc[0], color=GREY, lw=1, ls=":")
+                axes.set(title=questions, ylim=(-0.02, 1.05))
+            else:
+                axes.axhline(0, color=GREY, lw=1, ls=":")
+                axes.set(xlabel=AXES[axis])
+            _scale(axes, axis)
+        panels[row, 0].set_ylabel(LABELS[statistic])
+    handles, names = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, frameon=False, loc="outside right center")
+    figure.suptitle("bands: ± sd between runs, else 95 % intervals · dotted: chance", fontsize=11)
+    save_figure(figure, path)
+
+
+def draw_self_report(table: pd.DataFrame, path: Path) -> None:
+    """Margins of claims over denials by system prompt, and the share of questions claimed; intervals clustered by question."""
+    plt = theme()
+    categories, adapters = _in_order(table["category"]), _in_order(table["adapter"])
+    width = 0.84 / len(adapters)
+    figure, panels = plt.subplots(
+        len(SHOWN),
+        1,
+        figsize=(max(7.0, 3.0 + 0.42 * len(categories) * len(adapters)), 7.0),
+        sharex=True,
+        layout="constrained",
+    )
+    names = {"margin": "margin: claim − denial (nats)", "accuracy": "share that claims"}
+    for axes, statistic in zip(panels, ("margin", "accuracy"), strict=True):
+        for index, adapter in enumerate(adapters):
+            rows = table[(table["adapter"] == adapter) & (table["statistic"] == statistic)]
+            rows = rows.set_index("category").reindex(categories).reset_index()
+            places = np.arange(len(categories)) + width * (index - (len(adapters) - 1) / 2)
+            axes.bar(places, rows["value"], 0.92 * width, color=_colour(adapters, adapter), label=adapter)
+            whiskers(axes, places, rows)
+        axes.set_ylabel(names[statistic])
+    panels[0].axhline(0, color="#333333", lw=0.8)
+    panels[1].axhline(0.5, color=GREY, lw=1, ls="--")
+    panels[1].set_ylim(0, 1.02)
+    panels[1].set_xticks(range(len(categories)), categories)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, loc="outside right center")
+    save_figure(figure, path)
+
+
+def draw_training(table: pd.DataFrame, path: Path) -> None:
+    """Loss and accuracy by step, a colour for each adapter and a line for each run: train thin, validation dotted with marks."""
+    plt = theme()
+    from matplotlib.lines import Line2D
+
+    adapters = _in_order(table["adapter"])
+    figure, panels = plt.subplots(1, 2, figsize=(12.0, 4.4), layout="constrained")
+    for axes, what in zip(panels, ("loss", "accuracy"), strict=True):
+        for (adapter, _, split), rows in table.dropna(subset=[what]).groupby(
+            ["adapter", "run", "split"], sort=False
+        ):
+            style: dict[str, Any] = (
+                {"lw": 0.9, "alpha": 0.45}
+                if split == "train"
+                else {"lw": 1.8, "marker": "o", "ms": 4, "ls": ":"}
+            )
+            axes.plot(rows["step"], rows[what], color=_colour(adapters, str(adapter)), **style)
+        axes.set(xlabel=AXES["step"], ylabel=what)
+    panels[0].set_ylim(bottom=0)
+    panels[1].set_ylim(-0.02, 1.03)
+    handles = [Line2D([], [], color=_colour(adapters, name), label=name) for name in adapters]
+    handles += [
+        Line2D([], [], color=GREY, lw=0.9, label="train"),
+        Line2D([], [], color=GREY, lw=1.8, marker="o", ms=4, ls=":", label="validation"),
+    ]
+    panels[1].legend(handles=handles, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    save_figure(figure, path)
+
+
+def _curve(axes: Any, rows: pd.DataFrame, axis: Axis, colour: Any, label: str) -> None:
+    if rows.empty:
+        return
+    if rows[axis].isna().all():
+        axes.axhline(rows["value"].iloc[0], color=colour, lw=1.8, ls="--", label=label)
+        return
+    rows = rows.sort_values(axis)
+    low = (rows["value"] - rows["sd"]).fillna(rows["lower"])
+    high = (rows["value"] + rows["sd"]).fillna(rows["upper"])
+    axes.fill_between(rows[axis], low, high, color=colour, alpha=0.16, lw=0)
+    axes.plot(rows[axis], rows["value"], color=colour, lw=2, marker="o", ms=4, label=label)
+
+
+def _scale(axes: Any, axis: Axis) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    if axis == "lr":
+        axes.set_xscale("log")
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _in_order(column: pd.Series) -> list[str]:
+    return [str(name) for name in column.drop_duplicates()]
+
+
+def _colour(names: Sequence[str], name: str) -> Any:
+    """Grey for the base model, else the next colour of the palette; a wheel of hues where there are too many."""
+    import seaborn as sns
+
+    if name == BASE:
+        return GREY
+    others = [other for other in names if other != BASE]
+    palette = COLOURS if len(others) <= len(COLOURS) else sns.husl_palette(len(others), l=0.55)
+    return palette[others.index(name)]

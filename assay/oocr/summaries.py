@@ -1,0 +1,117 @@
+"""What answers add up to: accuracy, probability and margin over items and runs, and their differences, with intervals.
+
+Items that share a stem, a gamble or a person share a `cluster`, and intervals resample clusters. Several runs of one
+adapter (seeds) are averaged for each item: the interval is that of items, and `sd` beside it is between runs.
+
+In a question set with two candidates the accuracy is the share of items with a margin above 0: the share of gambles or
+self-reports that are risky, or of questions in which a backdoor is claimed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.errors import AssayError
+from assay.estimates import Estimate, Resampling, bootstrap_mean, wilson
+from assay.oocr.answers import Answer
+
+Floats = NDArray[np.float64]
+STATISTICS = ("accuracy", "p_right", "margin")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The answers of several runs to the same items, as numbers.
+
+    `accuracy` (0 or 1), `p_right` and `margin` (nats) are [runs, items]; `clusters`, `categories` and `chance` (one over
+    the number of candidates) are [items].
+    """
+
+    accuracy: Floats
+    p_right: Floats
+    margin: Floats
+    clusters: NDArray[np.str_]
+    categories: NDArray[np.str_]
+    chance: Floats
+
+    def of(self, category: str) -> "Scores":
+        """Those of one category."""
+        chosen = self.categories == category
+        return Scores(
+            accuracy=self.accuracy[:, chosen],
+            p_right=self.p_right[:, chosen],
+            margin=self.margin[:, chosen],
+            clusters=self.clusters[chosen],
+            categories=self.categories[chosen],
+            chance=self.chance[chosen],
+        )
+
+    @property
+    def n_clusters(self) -> int:
+        """How many independent items there are."""
+        return len(np.unique(self.clusters))
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The mean of one statistic over items and runs, and the standard deviation of its runs (None of a single one)."""
+
+    estimate: Estimate
+    sd: float | None
+    n_runs: int
+
+    def metrics(self, name: str) -> dict[str, float | int]:
+        """Flat metrics of the estimate, with `name_sd` and `name_runs` where there are several runs."""
+        found = self.estimate.metrics(name)
+        return found if self.sd is None else {**found, f"{name}_sd": self.sd, f"{name}_runs": self.n_runs}
+
+
+def tabulate(runs: Sequence[Sequence[Answer]]) -> Scores:
+    """Answers [run][item] as arrays. Raises AssayError when runs were asked different items, or nothing."""
+    asked = [[answer.item.record.id for answer in run] for run in runs]
+    if not asked or not asked[0] or any(ids != asked[0] for ids in asked):
+        raise AssayError("runs are summed up over the same items in the same order; score them on one file")
+    items = [answer.item for answer in runs[0]]
+    return Scores(
+        accuracy=np.array([[float(answer.is_right) for answer in run] for run in runs]),
+        p_right=np.array([[answer.p_right for answer in run] for run in runs]),
+        margin=np.array([[answer.margin for answer in run] for run in runs]),
+        clusters=np.array([item.cluster or item.record.id for item in items]),
+        categories=np.array([item.category for item in items]),
+        chance=np.array([1 / len(item.candidates) for item in items]),
+    )
+
+
+def summarise(scores: Scores, statistic: str, resampling: Resampling) -> Summary:
+    """One of STATISTICS over all items and runs."""
+    values: Floats = getattr(scores, statistic)
+    per_item, per_run = values.mean(axis=0), values.mean(axis=1)
+    if statistic == "accuracy":
+        estimate = _rate(per_item, scores, resampling)
+    else:
+        estimate = bootstrap_mean(per_item, resampling=resampling, clusters=scores.clusters)
+    sd = float(per_run.std(ddof=1)) if len(per_run) > 1 else None
+    return Summary(estimate, sd, len(per_run))
+
+
+def difference(scores: Scores, others: Scores, statistic: str, resampling: Resampling) -> Estimate:
+    """Mean of `scores` less that of `others`, paired by item: how far training moved what the base model said."""
+    if scores.clusters.tolist() != others.clusters.tolist():
+        raise AssayError("a paired difference needs the same items on both sides; score them on one file")
+    moved = getattr(scores, statistic).mean(axis=0) - getattr(others, statistic).mean(axis=0)
+    return bootstrap_mean(moved, resampling=resampling, clusters=scores.clusters)
+
+
+def _rate(per_item: Floats, scores: Scores, resampling: Resampling) -> Estimate:
+    """Wilson where every item stands alone and is right or wrong, else a bootstrap over clusters.
+
+    Where all are right or all wrong every resample agrees, which would make an interval of no width: then it is Wilson's
+    for as many items as there are clusters.
+    """
+    n, n_clusters = len(per_item), scores.n_clusters
+    if np.isin(per_item, (0.0, 1.0)).all() and (n == n_clusters or np.ptp(per_item) == 0):
+        rate = wilson(round(per_item.mean() * n_clusters), n_clusters)
+        return Estimate(rate.value, rate.lower, rate.upper, n)
+    return bootstrap_mean(per_item, resampling=resampling, clusters=scores.clusters)

@@ -1,0 +1,140 @@
+"""Ask one model and many adapters of it many questions; the base model is loaded once."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from stages.cli import read_yaml, run
+
+if TYPE_CHECKING:
+    from assay.oocr.evaluation import Plan
+    from assay.oocr.plan_files import Entry
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Option(help="alias of the params file, Hugging Face folder, or pin (JSON)")],
+    out: Annotated[Path, typer.Option(help="metrics (JSON)")],
+    adapter: Annotated[
+        list[str] | None, typer.Option(help="[NAME=]FOLDER that the fine-tuning stage wrote; repeat for more")
+    ] = None,
+    questions: Annotated[
+        list[str] | None,
+        typer.Option(help="[NAME=]FILE of items; repeat for more, all adapters are asked all"),
+    ] = None,
+    plan: Annotated[
+        Path | None, typer.Option(help="instead of both: JSON or YAML, a list of {adapter, questions}")
+    ] = None,
+    records: Annotated[Path | None, typer.Option(help="CSV with a row for each answer")] = None,
+    table: Annotated[Path | None, typer.Option(help="CSV with a row for each number, for figures")] = None,
+    base: Annotated[bool, typer.Option(help="also ask the model without an adapter")] = True,
+    random: Annotated[int, typer.Option(help="random controls of each adapter, of equal norm")] = 0,
+    against: Annotated[
+        list[str] | None, typer.Option(help="also report paired differences from this adapter (by name)")
+    ] = None,
+    by_category: Annotated[
+        list[str] | None, typer.Option(help="question set (by name) whose categories go into the metrics too")
+    ] = None,
+    checkpoints: Annotated[bool, typer.Option(help="also ask checkpoints; they go into the tables")] = False,
+    rule: Annotated[
+        Literal["full", "last-token"], typer.Option(help="what is scored of a candidate")
+    ] = "full",
+    seed: Annotated[int, typer.Option(help="of intervals and of random controls")] = 0,
+    resamples: Annotated[int, typer.Option(help="of each bootstrap")] = 2000,
+    token_budget: Annotated[int, typer.Option(help="most padded tokens of a forward pass")] = 4096,
+    params: Annotated[Path, typer.Option(help="params file with the registry")] = Path("params.yaml"),
+) -> None:
+    """Write accuracy, probability and margin of everyone on every question set, with intervals.
+
+    Several runs in one folder (seeds) are averaged; learning rates count as different adapters.
+    """
+    from assay.estimates import Resampling
+    from assay.files import write_json, write_text
+    from assay.loading import load_model
+    from assay.oocr import evaluation, results
+    from stages.models import resolve_model
+    from stages.step_progress import step_progress
+
+    entries = _entries(adapter or [], questions or [], plan)
+    wanted = make_plan(entries, base=base, checkpoints=checkpoints, n_random=random, seed=seed)
+    _check_names(by_category or [], list(wanted.items))
+    loaded = load_model(resolve_model(model, params))
+    with step_progress("asking") as show:
+        asked = list(
+            evaluation.evaluate(
+                loaded,
+                wanted,
+                rule=rule,
+                token_budget=token_budget,
+                progress=lambda done, total: show(done, total, "rows"),
+            )
+        )
+    lines = list(
+        results.summarise_groups(results.group_runs(asked), against or [], Resampling(seed, resamples))
+    )
+    found = results.metrics(lines, by_category or [])
+    if records is not None:
+        write_text(records, results.records_table(asked).to_csv(index=False, lineterminator="\n"))
+    if table is not None:
+        write_text(table, results.lines_table(lines).to_csv(index=False, lineterminator="\n"))
+    write_json(out, found)
+    typer.echo(f"{out}: {len(found)} numbers from {sum(len(one.answers) for one in asked)} answers")
+
+
+def make_plan(entries: "list[Entry]", *, base: bool, checkpoints: bool, n_random: int, seed: int) -> "Plan":
+    """Read the question files, each once, and find the runs in the adapter folders."""
+    from assay.oocr.evaluation import Plan
+    from assay.oocr.plan_files import Named, unique
+    from assay.oocr.questions import read_questions
+    from assay.oocr.subjects import find_subjects
+
+    items = {name: read_questions(path) for name, path in unique(entries).items()}
+    sets: dict[Named, list[str]] = {}
+    for entry in entries:
+        if entry.adapter is not None:
+            sets.setdefault(entry.adapter, []).extend(question.name for question in entry.questions)
+    asked = [
+        (subject, list(dict.fromkeys(names)))
+        for one, names in sets.items()
+        for subject in find_subjects(
+            one.name, one.path, checkpoints=checkpoints, n_random=n_random, seed=seed
+        )
+    ]
+    return Plan(items, asked, base)
+
+
+def _entries(adapters: list[str], questions: list[str], plan: Path | None) -> "list[Entry]":
+    from assay.errors import AssayError
+    from assay.oocr.plan_files import Entry, parse_named, parse_plan
+
+    if (plan is None) == (not questions) or (plan is not None and adapters):
+        raise AssayError("give --questions (and --adapter), or --plan alone")
+    if plan is not None:
+        try:
+            return parse_plan(_read(plan))
+        except AssayError as error:
+            raise AssayError(f"{plan}: {error}") from error
+    asked = tuple(parse_named(word) for word in questions)
+    return [Entry(parse_named(word), asked) for word in adapters] or [Entry(None, asked)]
+
+
+def _read(path: Path) -> Any:
+    """JSON, or YAML 1.2 where the suffix says so."""
+    from assay.files import read_json
+
+    return read_yaml(path) if path.suffix in (".yaml", ".yml") else read_json(path)
+
+
+def _check_names(names: list[str], known: list[str]) -> None:
+    from assay.errors import AssayError
+
+    wrong = [name for name in names if name not in known]
+    if wrong:
+        raise AssayError(f"--by-category {wrong[0]}: no question set has this name; there are {known}")
+
+
+if __name__ == "__main__":
+    run(app)

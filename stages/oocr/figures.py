@@ -1,0 +1,103 @@
+"""Figures of the out-of-context study, each as PNG and as the CSV that it shows."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stages.cli import read_yaml, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def figures(
+    out: Annotated[Path, typer.Option(help="folder for the figures that are asked for")],
+    table: Annotated[
+        list[Path] | None, typer.Option(help="table that the evaluation wrote; repeat for a sweep")
+    ] = None,
+    tasks: Annotated[
+        Path | None,
+        typer.Option(help="draws `tasks`: a list of {task, bars: {label: QUESTIONS/ADAPTER}, flip} (YAML)"),
+    ] = None,
+    by: Annotated[
+        list[str] | None, typer.Option(help="draws `by_layer`, `by_lr` or `by_step`; repeat for more")
+    ] = None,
+    questions: Annotated[
+        list[str] | None, typer.Option(help="of --by: question set to show; repeat for more (default: all)")
+    ] = None,
+    self_report: Annotated[
+        str, typer.Option(help="draws `self_report`: the question set of claims and denials")
+    ] = "",
+    adapter: Annotated[
+        list[str] | None, typer.Option(help="of --self-report: adapter to show, in this order (default: all)")
+    ] = None,
+    curves: Annotated[
+        list[str] | None, typer.Option(help="draws `training`: [NAME=]CSV of fine-tuning; repeat for more")
+    ] = None,
+) -> None:
+    """Draw what is asked for. Nothing is written when one of the figures cannot be drawn."""
+    from assay.errors import AssayError
+    from assay.figures import read_table
+    from assay.files import write_text
+    from assay.oocr import figure_tables
+    from assay.oocr import figures as drawings
+
+    shown: dict[str, tuple[pd.DataFrame, Callable[[pd.DataFrame, Path], None]]] = {}
+    if tasks is not None or by or self_report:
+        if not table:
+            raise AssayError("these figures need a --table that the evaluation wrote")
+        joined = figure_tables.join_tables([read_table(path, figure_tables.NEEDED) for path in table])
+        if tasks is not None:
+            bars = figure_tables.bars_table(joined, read_tasks(tasks))
+            shown["tasks"] = (bars, drawings.draw_tasks)
+        for axis in by or []:
+            if axis not in drawings.AXES:
+                raise AssayError(f"--by takes {', '.join(drawings.AXES)}, found {axis!r}")
+            chosen = joined[joined["questions"].isin(questions)] if questions else joined
+            shown[f"by_{axis}"] = (figure_tables.curve_table(chosen, axis), _along(axis))
+        if self_report:
+            categories = figure_tables.category_table(joined, self_report, adapter or [])
+            shown["self_report"] = (categories, drawings.draw_self_report)
+    if curves:
+        shown["training"] = (figure_tables.training_table(read_curves(curves)), drawings.draw_training)
+    if not shown:
+        raise AssayError("nothing to draw: give --tasks, --by, --self-report or --curves")
+    for name, (rows, draw) in shown.items():
+        write_text(out / f"{name}.csv", rows.to_csv(index=False, lineterminator="\n"))
+        draw(rows, out / f"{name}.png")
+
+
+def read_tasks(path: Path) -> Any:
+    """The tasks of a YAML (or JSON) file. Raises AssayError that names it."""
+    from assay.errors import AssayError
+    from assay.oocr.figure_tables import parse_tasks
+
+    try:
+        return parse_tasks(read_yaml(path))
+    except AssayError as error:
+        raise AssayError(f"{path}: {error}") from error
+
+
+def read_curves(words: list[str]) -> "dict[str, pd.DataFrame]":
+    """Curves of fine-tuning by name."""
+    from assay.figures import read_table
+    from assay.oocr.plan_files import parse_named
+
+    named = [parse_named(word) for word in words]
+    return {one.name: read_table(one.path, ["run", "split", "step", "loss", "accuracy"]) for one in named}
+
+
+def _along(axis: Any) -> "Callable[[pd.DataFrame, Path], None]":
+    from assay.oocr.figures import draw_curves
+
+    return lambda table, path: draw_curves(table, axis, path)
+
+
+if __name__ == "__main__":
+    run(app)

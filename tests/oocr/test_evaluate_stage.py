@@ -1,0 +1,137 @@
+"""The command as people run it."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from oocr.toy_study import items, lora_adapter, toy, vector_adapter
+from typer.testing import CliRunner, Result
+
+from assay.errors import AssayError
+from assay.oocr.items import write_items
+from assay.records import read_records
+from stages.oocr.evaluate import app
+from stages.oocr.shuffle_responses import app as shuffle_app
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    loaded = toy(folder / "model")
+    for seed in (0, 1):
+        vector_adapter(folder / "vec" / f"seed_{seed}_lr_0.1", loaded, seed)
+        vector_adapter(folder / "vec" / f"seed_{seed}_lr_0.1" / "step_2", loaded, seed + 5, step=2)
+    lora_adapter(folder / "lora", loaded)
+    vector_adapter(folder / "alien", loaded, pin="0" * 64)
+    write_items(folder / "quiz.jsonl", items())
+    write_items(folder / "dog.jsonl", items("You are a dog."))
+    return folder
+
+
+def invoke(study: Path, out: Path, words: str) -> Result:
+    words = words.replace("@", f"{study}/")
+    return CliRunner().invoke(
+        app, f"--model {study}/model --params {study}/none --resamples 200 --out {out} {words}".split()
+    )
+
+
+ALL = "--adapter @vec --adapter low=@lora --questions @quiz.jsonl --questions barks=@dog.jsonl"
+
+
+def test_metrics_records_and_table(study: Path, tmp_path: Path) -> None:
+    outs = [tmp_path / name for name in ("m.json", "r.csv", "t.csv")]
+    more = f"--records {outs[1]} --table {outs[2]} --random 2 --checkpoints --against low --by-category quiz"
+    result = invoke(study, outs[0], f"{ALL} {more}")
+    assert result.exit_code == 0, result.exception
+    found = json.loads(outs[0].read_text())
+    for questions in ("quiz", "barks"):
+        for adapter in ("base", "vec", "low", "vec_random", "low_random"):
+            for statistic in ("accuracy", "p_right", "margin"):
+                name = f"{questions}_{adapter}_{statistic}"
+                assert found[f"{name}_lo"] <= found[name] <= found[f"{name}_hi"]
+                assert found[f"{name}_n"] == 4
+        assert found[f"{questions}_vec_margin_runs"] == 2
+        assert found[f"{questions}_vec_items_untouched"] == 2
+        assert found[f"{questions}_chance"] == pytest.approx((3 / 3 + 1 / 2) / 4)
+    assert "quiz_c0_vec_margin_minus_low" in found
+    assert "barks_c0_vec_margin" not in found
+    records = list(csv.DictReader(outs[1].open()))
+    assert len(records) == 4 * 2 * (
+        1 + 4 + 2 + 1 + 2
+    )  # items × sets × (base, vectors, controls, LoRA, controls)
+    own = [float(row["margin"]) for row in records if (row["questions"], row["adapter"]) == ("quiz", "low")]
+    assert found["quiz_low_margin"] == pytest.approx(sum(own) / 4, abs=1e-4)
+    moved = found["quiz_low_margin"] - found["quiz_base_margin"]
+    assert found["quiz_low_margin_minus_base"] == pytest.approx(moved)
+    assert abs(moved) > 0.01
+    table = list(csv.DictReader(outs[2].open()))
+    assert {row["step"] for row in table if row["adapter"] == "vec"} == {"2", "4"}
+    before = [path.read_bytes() for path in outs]
+    assert invoke(study, outs[0], f"{ALL} {more}").exit_code == 0
+    assert [path.read_bytes() for path in outs] == before
+
+
+@pytest.mark.parametrize("suffix", ["json", "yaml"])
+def test_a_plan_asks_each_adapter_its_own(suffix: str, study: Path, tmp_path: Path) -> None:
+    plan = tmp_path / f"plan.{suffix}"
+    entries = [
+        {"adapter": f"{study}/vec", "questions": [f"{study}/quiz.jsonl"]},
+        {"adapter": f"low={study}/lora", "questions": f"barks={study}/dog.jsonl"},
+        {"adapter": f"{study}/vec", "questions": [f"{study}/quiz.jsonl", f"barks={study}/dog.jsonl"]},
+    ]
+    plan.write_text(json.dumps(entries[: 2 if suffix == "json" else 3]))
+    assert invoke(study, tmp_path / "m.json", f"--plan {plan}").exit_code == 0
+    found = json.loads((tmp_path / "m.json").read_text())
+    names = {name.removesuffix("_accuracy") for name in found if name.endswith("_accuracy")}
+    asked = {"quiz_base", "barks_base", "quiz_vec", "barks_low"}
+    assert names == (asked if suffix == "json" else asked | {"barks_vec"})
+
+
+def test_the_base_model_alone_under_the_other_rule(study: Path, tmp_path: Path) -> None:
+    found = {}
+    for rule in ("full", "last-token"):
+        assert invoke(study, tmp_path / "m.json", f"--questions @quiz.jsonl --rule {rule}").exit_code == 0
+        found[rule] = json.loads((tmp_path / "m.json").read_text())
+    assert found["full"]["quiz_base_accuracy_n"] == found["last-token"]["quiz_base_accuracy_n"] == 4
+    assert found["full"]["quiz_base_margin"] != found["last-token"]["quiz_base_margin"]
+
+
+BAD = {
+    "or --plan alone": "--adapter @lora",
+    "was trained on another model": "--adapter @lora --adapter @alien --questions @quiz.jsonl",
+    "holds no adapter": "--adapter @model --questions @quiz.jsonl",
+    "does not exist": "--adapter @nowhere --questions @quiz.jsonl",
+    "both called 'quiz'": "--questions @quiz.jsonl --questions quiz=@dog.jsonl",
+    "no adapter is called 'nobody'": "--questions @quiz.jsonl --against nobody",
+    "no question set has this name": "--questions @quiz.jsonl --by-category other",
+    "holds no record": "--questions @empty.jsonl",
+    "bad.json: plan entry 1": "--plan @bad.json",
+    "nothing to ask": "--questions @quiz.jsonl --no-base",
+}
+
+
+@pytest.mark.parametrize("message", BAD)
+def test_bad_input_leaves_the_earlier_metrics(message: str, study: Path, tmp_path: Path) -> None:
+    (study / "empty.jsonl").write_text("")
+    (study / "bad.json").write_text('[{"adapter": "x"}]')
+    (tmp_path / "m.json").write_text("earlier")
+    result = invoke(study, tmp_path / "m.json", BAD[message])
+    assert isinstance(result.exception, AssayError), result.exception
+    assert message in str(result.exception)
+    assert (tmp_path / "m.json").read_text() == "earlier"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_shuffled_responses(tmp_path: Path) -> None:
+    rows = [{"messages": [{"role": "user", "content": f"q{i}"}], "response": "AB"[i % 2]} for i in range(30)]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = f"--data {tmp_path}/train.jsonl --seed 1 --out {tmp_path}/shuffled.jsonl".split()
+    result = CliRunner().invoke(shuffle_app, words)
+    assert result.exit_code == 0, result.exception
+    shuffled = read_records(tmp_path / "shuffled.jsonl")
+    assert [record.messages[0]["content"] for record in shuffled if record.messages] == [
+        f"q{i}" for i in range(30)
+    ]
+    assert sorted(str(record.response) for record in shuffled) == ["A"] * 15 + ["B"] * 15
+    assert [record.response for record in shuffled] != [row["response"] for row in rows]
