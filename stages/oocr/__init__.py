@@ -1,0 +1,1 @@
+"""The stages of the out-of-context study."""
