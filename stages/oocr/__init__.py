@@ -1,1 +1,1 @@
-"""The stages of the out-of-context study."""
+"""The out-of-context study: training sets whose rule is never said, and questions that ask for the rule."""
