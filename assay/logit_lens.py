@@ -90,12 +90,11 @@ class LogitLens:
         """[1, vocabulary]: without a cap the unembedding is linear, so the mean can be taken first."""
         if self.cap is None:
             return self._unembed((after - before).mean(dim=0, keepdim=True))
-        total = sum(
-            (self._capped(one) - self._capped(other)).sum(dim=0, keepdim=True)
-            for one, other in zip(after.split(_RESIDUALS), before.split(_RESIDUALS), strict=True)
-        )
-        mean: torch.Tensor = total / len(before)
-        return mean
+        total = torch.zeros(1, len(self.weight), device=before.device)
+        for first in range(0, len(before), _RESIDUALS):
+            some = slice(first, first + _RESIDUALS)
+            total += (self._capped(after[some]) - self._capped(before[some])).sum(dim=0)
+        return total / len(before)
 
     def _capped(self, normed: torch.Tensor) -> torch.Tensor:
         assert self.cap is not None
@@ -103,7 +102,11 @@ class LogitLens:
 
     def _unembed(self, normed: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode():
-            return torch.cat([normed @ rows.float().T for rows in self.weight.split(_VOCABULARY_ROWS)], dim=1)
+            parts = [
+                normed @ self.weight[first : first + _VOCABULARY_ROWS].float().T
+                for first in range(0, len(self.weight), _VOCABULARY_ROWS)
+            ]
+            return torch.cat(parts, dim=1)
 
     def _wide(self, vectors: torch.Tensor) -> torch.Tensor:
         if vectors.ndim != 2 or vectors.shape[1] != self.weight.shape[1]:

@@ -18,7 +18,7 @@ def draw_all(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
     for (kind, layer), part in tables["cosines"].groupby(["kind", "layer"]):
         draw_cosines(part, folder / f"cosines_{kind or 'tasks'}_layer_{layer}.png")
     for (source, texts), part in tables["token_cosines"].groupby(["source", "texts"]):
-        name = f"{source.replace('/', '_')}_{texts}"
+        name = f"{str(source).replace('/', '_')}_{texts}"
         draw_token_cosines(part, folder / f"token_cosines_{name}.png", title=f"{source} on {texts}")
     for reading, part in tables["lens"].groupby("reading"):
         draw_lens(part, folder / f"lens_{reading}.png")
@@ -144,6 +144,7 @@ def draw_norms(table: pd.DataFrame, path: Path) -> None:
         title = series if several else f"{series}, layer {part['layer'].iloc[0]}"
         axes.set(xlabel="token of the text (grey: left out)", ylabel="norm of the difference", title=title)
         axes.set(yscale="log") if wide else axes.set(ylim=(0, None))
+        _whole_numbers(axes)
         if several:
             axes.legend(title="layer", frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     save_figure(figure, path)
@@ -227,7 +228,7 @@ def _colours(sources: pd.Series) -> dict[str, Any]:
 def _whole_numbers(axes: Any) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def _legend(axes: Any, colours: dict[str, Any], styles: dict[str, str]) -> None:

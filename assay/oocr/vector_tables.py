@@ -186,12 +186,10 @@ def _lens_rows(
 
 def lens_counts(lens: pd.DataFrame) -> pd.DataFrame:
     """On how many layers each token is among those shown, for each vector, reading and side; most frequent first."""
-    keys = ["vector", "reading", "side"]
-    counts = lens.groupby([*keys, "token_id", "token"], as_index=False)["layer"].nunique()
-    counts = counts.rename(columns={"layer": "layers"})
-    return counts.sort_values(
-        [*keys, "layers", "token_id"], ascending=[True] * 3 + [False, True], ignore_index=True
-    )
+    keys = ["vector", "reading", "side", "token_id", "token"]
+    counts = lens.groupby(keys)["layer"].nunique().reset_index(name="layers")
+    order = [*keys[:3], "layers", "token_id"]
+    return counts.sort_values(order, ascending=[True] * 3 + [False, True], ignore_index=True)
 
 
 def related_table(lens: pd.DataFrame, related: Mapping[str, set[str]]) -> pd.DataFrame:
@@ -205,7 +203,5 @@ def related_table(lens: pd.DataFrame, related: Mapping[str, set[str]]) -> pd.Dat
     top = top.assign(adapter=adapter, method=method)[adapter.isin(related)]
     words = top["token"].str.strip().str.lower()
     hits = [word in related[name] for word, name in zip(words, top["adapter"], strict=True)]
-    keys = ["adapter", "vector", "method", "layer", "reading"]
-    return (
-        top.assign(share=np.array(hits, dtype=float)).groupby(keys, as_index=False)["share"].mean().round(6)
-    )
+    shared = top.assign(share=np.array(hits, dtype=float)).groupby(RELATED[:-1])["share"].mean()
+    return shared.round(6).reset_index()
