@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import torch
+from accelerate.hooks import remove_hook_from_module
 from torch import nn
 
 from assay.architecture import Architecture
@@ -49,7 +50,9 @@ class LogitLens:
                 "this model's unembedding has a bias, which is no part of any vector; it cannot be read so"
             )
         self.weight: torch.Tensor = head.weight  # [vocabulary, d_model]
-        self.norm = copy.deepcopy(architecture.final_norm).float()
+        # A model spread over devices moves tensors in hooks of its modules, which a copy must not keep.
+        self.norm = remove_hook_from_module(copy.deepcopy(architecture.final_norm))
+        self.norm = self.norm.to(self.weight.device, torch.float32)
         config: Any = architecture.model.config
         self.cap: float | None = getattr(config.get_text_config(), "final_logit_softcapping", None)
 

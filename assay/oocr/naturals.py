@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -94,29 +95,35 @@ def natural_vectors(
     """
     effect = adapter_effect(loaded, folder, records, token_budget=token_budget)
     some = next(iter(effect.values()))
-    n_leading = 1 + int(some[0].encoding.ids[0] == loaded.tokenizer.bos_token_id)
+    leading = n_leading(loaded.tokenizer, some)
     digest = hashlib.sha256(read_info(folder).training.encode())
     for one in some:
         digest.update(one.encoding.ids.astype("<i8").tobytes() + b"\0")
     return Naturals(
         info=read_info(folder),
-        layers={layer: _estimate(found, n_leading) for layer, found in effect.items()},
-        n_leading=n_leading,
+        layers={layer: _estimate(found, leading) for layer, found in effect.items()},
+        n_leading=leading,
         tokens=some[0].encoding.ids[:TOKENS_SHOWN],
         training=digest.hexdigest(),
     )
 
 
-def _estimate(read: Sequence[Activations], n_leading: int) -> NaturalLayer:
+def n_leading(tokenizer: Any, read: Sequence[Activations]) -> int:
+    """How many tokens of a text are left out: the first one, and BOS where there is one."""
+    return 1 + int(read[0].encoding.ids[0] == tokenizer.bos_token_id)
+
+
+def _estimate(read: Sequence[Activations], leading: int) -> NaturalLayer:
     rows = [one.rows[:, 0].astype(np.float64) for one in read]
-    kept = np.concatenate([some[n_leading:] for some in rows])
-    leading = np.stack([token_norms(some[:n_leading]) for some in rows if len(some) >= n_leading])
+    kept = np.concatenate([some[leading:] for some in rows])
+    vectors = {variant: natural_vector(kept, variant) for variant in VARIANTS}
+    left_out = np.stack([token_norms(some[:leading]) for some in rows if len(some) > leading])
     return NaturalLayer(
-        vectors={variant: natural_vector(kept, variant) for variant in VARIANTS},
+        vectors=vectors,
         n_tokens=len(kept),
         explained=explained_variance(kept, centred=False),
         explained_centred=explained_variance(kept, centred=True),
-        norm_leading=tuple(leading.mean(axis=0).tolist()),
+        norm_leading=tuple(left_out.mean(axis=0).tolist()),
         norm_mean=float(token_norms(kept).mean()),
         shown=rows[0][:TOKENS_SHOWN],
     )

@@ -20,6 +20,8 @@ Method = Literal["naive", "learned", "lora", "natural"]
 NAIVE_BY_LAYER = [
     "kind", "method", "name", "source", "blocks", "trained_layer", "layer", "own", "others", "band"
 ]  # fmt: skip
+NATURAL = ["source", "texts", "layer", "tokens", "norm", "norm_of_mean", "explained", "explained_centred"]
+NATURAL += ["cosine_pca", "cosine_pca_centred"]
 NORMS = ["source", "texts", "layer", "position", "token", "used", "norm"]
 RELATED = ["adapter", "vector", "method", "layer", "reading", "share"]
 TOKEN_COSINES = ["source", "texts", "layer", "first", "second", "cosine"]
@@ -127,7 +129,7 @@ def natural_table(naturals: Mapping[tuple[str, str], Naturals]) -> pd.DataFrame:
                     "cosine_pca": float(near[0]), "cosine_pca_centred": float(near[1]),
                 }
             )  # fmt: skip
-    return pd.DataFrame(rows).round(6)
+    return pd.DataFrame(rows or None, columns=None if rows else NATURAL).round(6)
 
 
 def norm_table(naturals: Mapping[tuple[str, str], Naturals], tokenizer: Any) -> pd.DataFrame:

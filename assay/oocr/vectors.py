@@ -16,7 +16,7 @@ from assay.learned import learned_directions
 from assay.loading import LoadedModel
 from assay.naive import NAME, NamePair, Stem, naive_directions
 from assay.natural import Variant
-from assay.oocr.naturals import Naturals, natural_vectors
+from assay.oocr.naturals import Naturals, n_leading, natural_vectors
 from assay.oocr.vector_inputs import AdapterRuns
 from assay.oocr.vector_tables import Entry
 from assay.records import PromptRecord
@@ -177,7 +177,8 @@ def final_residuals(
         loaded.model, loaded.architecture, loaded.tokenizer, records,
         site="resid", layers=[loaded.architecture.n_layers - 1], position="all", token_budget=token_budget,
     )  # fmt: skip
-    rows = np.concatenate([one.rows[2:, 0] for one in read])
+    leading = n_leading(loaded.tokenizer, read)
+    rows = np.concatenate([one.rows[leading:, 0] for one in read])
     chosen = np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int))
     return torch.from_numpy(rows[chosen])
 

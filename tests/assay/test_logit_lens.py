@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from accelerate.hooks import AlignDevicesHook, add_hook_to_module
 from toy_models import D_MODEL, FAMILIES, N_LAYERS, build
 from toy_tokenizers import gemma3
 
@@ -66,6 +67,17 @@ def test_difference_is_what_adding_the_vector_to_the_last_block_does(model_type:
     if model_type == "gemma2":
         assert found.abs().max() < 6  # two capped logits are never further apart
         assert LogitLens(architecture).raw(100 * VECTORS).abs().max() > 6
+
+
+def test_hooks_that_move_tensors_stay_with_the_model() -> None:
+    model: Any = build("gemma3_text")
+    plain = LogitLens(locate(model)).gain(VECTORS)
+    model.to(torch.bfloat16)
+    add_hook_to_module(locate(model).final_norm, AlignDevicesHook("cpu", io_same_device=True))
+    lens = LogitLens(locate(model))
+    assert lens.gain(VECTORS).dtype == torch.float32
+    torch.testing.assert_close(lens.gain(VECTORS), plain, rtol=0.05, atol=0.05)
+    assert hasattr(locate(model).final_norm, "_hf_hook")
 
 
 def test_readings_by_name() -> None:
