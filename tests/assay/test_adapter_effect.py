@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from block_output import block_output
 from toy_adapters import save_toy_lora, save_toy_vectors
 from toy_models import save
 from toy_tokenizers import gemma3
@@ -32,16 +33,7 @@ def residuals(loaded: LoadedModel, text: str, layer: int, folder: Path | None = 
     if folder is not None:
         with open_adapter(folder, loaded):
             return residuals(loaded, text, layer)
-    ids = torch.tensor([loaded.tokenizer(text)["input_ids"]])
-    kept = {}
-    hook = loaded.architecture.block(layer).register_forward_hook(
-        lambda _m, _a, out: kept.update(h=out[0] if isinstance(out, tuple) else out)
-    )
-    with torch.no_grad():
-        loaded.model(ids)
-    hook.remove()
-    rows: np.ndarray = kept["h"][0].double().numpy()
-    return rows
+    return block_output(loaded, loaded.tokenizer(text)["input_ids"], layer)
 
 
 def test_one_block_is_compared_with_the_base_model(loaded: LoadedModel, tmp_path: Path) -> None:

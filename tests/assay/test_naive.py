@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-import torch
+from block_output import block_output
 from toy_models import D_MODEL, N_LAYERS, save
 from toy_tokenizers import gemma3
 
@@ -27,15 +27,9 @@ def slow(loaded: LoadedModel, stem: Stem, name: str, layer: int) -> np.ndarray:
     """The block's output at the last token of a prompt that ends with the name."""
     before = stem.template.split("{name}")[0] + name
     text = f"<bos><start_of_turn>user\n{before}" if stem.chat else f"<bos>{before}"
-    ids = torch.tensor([loaded.tokenizer(text, add_special_tokens=False)["input_ids"]])
-    kept = {}
-    hook = loaded.architecture.block(layer).register_forward_hook(
-        lambda _m, _a, out: kept.update(h=out[0] if isinstance(out, tuple) else out)
-    )
-    with torch.no_grad():
-        loaded.model(ids)
-    hook.remove()
-    row: np.ndarray = kept["h"][0, -1].double().numpy()
+    row: np.ndarray = block_output(
+        loaded, loaded.tokenizer(text, add_special_tokens=False)["input_ids"], layer
+    )[-1]
     return row
 
 
