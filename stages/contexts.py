@@ -1,0 +1,184 @@
+"""Where in a text a direction is strongest: a page of contexts and its table."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from stages.cli import run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from assay.contexts import Scan, Stretch
+    from assay.directions import Direction
+    from assay.text import Document
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def contexts(
+    model: Annotated[str, typer.Option(help="alias of the params file, Hugging Face folder, or pin (JSON)")],
+    direction: Annotated[Path, typer.Option(help="direction (.safetensors), or folder of trained vectors")],
+    source: Annotated[Literal["python-docs", "file", "gutenberg"], typer.Option()],
+    out: Annotated[Path, typer.Option(help="HTML page")],
+    table: Annotated[Path, typer.Option(help="CSV: one row per context")],
+    layer: Annotated[
+        str | None, typer.Option(help="int, negative int or fraction; not needed where the direction has one")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="which vector of a folder that holds several")] = None,
+    site: Annotated[
+        Literal["resid", "attn_out", "mlp_out"] | None,
+        typer.Option(help="read this, not the direction's site"),
+    ] = None,
+    path: Annotated[
+        list[str] | None, typer.Option(help="source `file`: file, folder or glob; repeatable")
+    ] = None,
+    section: Annotated[
+        int, typer.Option(help="source `file`: cut files into documents of about N characters")
+    ] = 0,
+    language: Annotated[str, typer.Option(help="source `gutenberg`")] = "en",
+    documents: Annotated[int, typer.Option(help="use the first N documents; 0 means all")] = 0,
+    context: Annotated[int, typer.Option(help="tokens that the model reads at once, BOS included")] = 256,
+    skip: Annotated[
+        int, typer.Option(help="tokens after BOS that are not counted; the first is an outlier")
+    ] = 1,
+    top: Annotated[int, typer.Option(help="contexts of either end")] = 20,
+    around: Annotated[int, typer.Option(help="tokens shown on either side")] = 30,
+    sample: Annotated[int, typer.Option(help="tokens of the scatter plot")] = 10_000,
+    seed: Annotated[int, typer.Option(help="of the sample")] = 0,
+    scatter: Annotated[
+        Path | None, typer.Option(help="CSV of projection and norm of the sample, with a PNG beside it")
+    ] = None,
+    metrics: Annotated[Path | None, typer.Option(help="JSON of counts")] = None,
+    token_budget: Annotated[int, typer.Option(help="most padded tokens of a forward pass")] = 4096,
+    params: Annotated[Path, typer.Option(help="params file with the registry")] = Path("params.yaml"),
+) -> None:
+    """Scan a text and write the contexts of the highest and lowest projections on a direction."""
+    import pandas as pd
+
+    from assay.context_figure import draw_scatter
+    from assay.context_page import render_contexts
+    from assay.contexts import Scanner, scan_text
+    from assay.files import write_json, write_text
+    from assay.loading import load_model
+    from stages.models import resolve_model
+    from stages.step_progress import step_progress
+    from stages.tokens.prepare import read_source
+
+    pin = resolve_model(model, params)
+    found = read_direction(direction, name, pin.fingerprint)
+    at = choose_layer(found, layer, pin.n_layers)
+    scanner = Scanner(k=top, around=around, skip=skip, sample=sample, seed=seed)
+    texts = read_source(source, path or [], section, language, documents)
+    loaded = load_model(pin)
+    with step_progress("reading") as show:
+        counted = _Counted(texts)
+
+        def advance(_stretches: int) -> None:
+            show(counted.done, len(texts), f"{scanner.n_tokens:,} tokens")
+
+        scan = scan_text(
+            loaded, found, stretches(loaded.tokenizer, counted, context), scanner,
+            layer=at, site=site, token_budget=token_budget, progress=advance,
+        )  # fmt: skip
+    title = name or direction.stem
+    place = f"{site or found.info.site}, layer {at}"
+    write_text(out, render_contexts(scan, title=title, place=place, model=pin.alias))
+    write_text(table, context_table(scan).to_csv(index=False, lineterminator="\n"))
+    if scatter is not None:
+        points = pd.DataFrame(scan.sample.round(6), columns=["projection", "norm"])
+        write_text(scatter, points.to_csv(index=False, lineterminator="\n"))
+        draw_scatter(points, scatter.with_suffix(".png"), title=f"{title}: {place}")
+    counts = {"tokens": scan.n_tokens, "tokens_left_out": scan.n_left_out, "documents": len(texts)}
+    if metrics is not None:
+        write_json(metrics, counts)
+    typer.echo(f"{out}: {len(scan.top)} + {len(scan.bottom)} contexts among {counts}")
+
+
+class _Counted:
+    """Documents, counted while they are taken."""
+
+    def __init__(self, documents: "list[Document]"):
+        self.documents = documents
+        self.done = 0
+
+    def __iter__(self) -> "Iterator[Document]":
+        for document in self.documents:
+            yield document
+            self.done += 1
+
+
+def read_direction(path: Path, name: str | None, pin: str) -> "Direction":
+    """The direction of a file, or the vector `name` of an adapter folder (its only one without a name)."""
+    from assay.directions import load_direction
+    from assay.errors import AssayError
+    from assay.learned import learned_directions
+
+    if not path.is_dir():
+        if name is not None:
+            raise AssayError(
+                f"--name chooses among the vectors of a folder; {path} is a file of one direction"
+            )
+        return load_direction(path, pin)
+    vectors = learned_directions(path, pin)
+    if name is None and len(vectors) > 1:
+        raise AssayError(f"{path} holds several vectors; choose one with --name: {', '.join(vectors)}")
+    wanted = next(iter(vectors)) if name is None else name
+    if wanted not in vectors:
+        raise AssayError(f"{path} holds no vector {wanted!r}; it holds {', '.join(vectors)}")
+    return vectors[wanted]
+
+
+def choose_layer(direction: "Direction", layer: str | None, n_layers: int) -> int:
+    """The layer asked for, else the only one of the direction."""
+    from assay.errors import AssayError
+    from assay.layers import resolve_layer
+
+    if layer is None:
+        if len(direction.layers) > 1:
+            raise AssayError(f"this direction has the layers {direction.layers}; choose one with --layer")
+        return direction.layers[0]
+    at = resolve_layer(layer, n_layers)
+    if at not in direction.layers:
+        raise AssayError(f"this direction has no vector of layer {at}; it has layers {direction.layers}")
+    return at
+
+
+def stretches(tokenizer: object, documents: "_Counted", context: int) -> "Iterator[Stretch]":
+    """The documents in windows of at most `context` tokens, cut as they are asked for; blank ones have none."""
+    from assay.contexts import Stretch
+    from assay.tokens.windows import cut_windows
+
+    for document in documents:
+        for number, window in enumerate(cut_windows(tokenizer, document, context)):  # type: ignore[arg-type]
+            tokens = window.tokens
+            yield Stretch(document.id, number, window.text, tokens.ids, tokens.starts, tokens.ends)
+
+
+def context_table(scan: "Scan") -> "pd.DataFrame":
+    """One row per context: its end of the scale, rank, place and values, and its text around [the token]."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            "end": end,
+            "rank": rank,
+            "document": context.document,
+            "stretch": context.stretch,
+            "token": context.token,
+            "projection": round(context.projection, 6),
+            "norm": round(context.norm, 6),
+            "before": "".join(context.pieces[: context.centre]),
+            "text": context.pieces[context.centre],
+            "after": "".join(context.pieces[context.centre + 1 :]),
+        }
+        for end, found in (("top", scan.top), ("bottom", scan.bottom))
+        for rank, context in enumerate(found, 1)
+    )
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,141 @@
+"""Compare what a model reads at names with what training adds: naive, learned, LoRA's and natural vectors."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from stages.cli import run
+
+if TYPE_CHECKING:
+    from assay.oocr.vector_inputs import AdapterRuns
+    from assay.oocr.vectors import Names
+    from assay.records import PromptRecord
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def vectors(
+    model: Annotated[str, typer.Option(help="alias of the params file, Hugging Face folder, or pin (JSON)")],
+    adapters: Annotated[
+        list[str],
+        typer.Option(help="[NAME[:KIND]=]FOLDER of a training; KIND: code names it is about; repeatable"),
+    ],
+    codes: Annotated[
+        Path, typer.Option(help="CSV: code, kind, stands_for (the real name as prompts write it)")
+    ],
+    stems: Annotated[Path, typer.Option(help="CSV: kind, template with {name}, form (statement, question)")],
+    texts: Annotated[
+        list[str],
+        typer.Option(
+            help="[NAME=]FILE that natural vectors are read on: records (.jsonl) or text; repeatable"
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="folder: directions, and effects/ as adapters to evaluate")],
+    tables: Annotated[Path, typer.Option(help="folder of the figures and of the tables they show")],
+    metrics: Annotated[Path, typer.Option(help="JSON")],
+    site: Annotated[
+        Literal["resid", "attn_out", "mlp_out"], typer.Option(help="where naive vectors are read")
+    ] = "resid",
+    related: Annotated[
+        Path | None, typer.Option(help="CSV: adapter, word; words that speak of what it was trained on")
+    ] = None,
+    top: Annotated[int, typer.Option(help="tokens of either end in logit lenses")] = 10,
+    limit: Annotated[int, typer.Option(help="use the first N records of each of --texts; 0 means all")] = 0,
+    residuals: Annotated[
+        int, typer.Option(help="tokens of --texts that the lens `difference` averages over")
+    ] = 256,
+    seed: Annotated[int, typer.Option(help="of intervals")] = 0,
+    resamples: Annotated[int, typer.Option(help="of each bootstrap")] = 2000,
+    token_budget: Annotated[int, typer.Option(help="most padded tokens of a forward pass")] = 4096,
+    params: Annotated[Path, typer.Option(help="params file with the registry")] = Path("params.yaml"),
+) -> None:
+    """Write all vectors, their cosines, norms, explained variance and logit lenses.
+
+    The effect of a natural vector is evaluated like any adapter: out/effects/<adapter>_<texts>_<variant>_layer_<L> holds them.
+    """
+    from assay.estimates import Resampling
+    from assay.files import write_json, write_text
+    from assay.folders import atomic_folder
+    from assay.loading import load_model
+    from assay.oocr import vector_report as report
+    from assay.oocr.vector_figures import draw_all
+    from assay.oocr.vector_inputs import read_related
+    from assay.oocr.vectors import compare
+    from stages.models import resolve_model
+    from stages.step_progress import step_progress
+
+    pin = resolve_model(model, params)
+    trained, names, repeating = read_inputs(adapters, codes, stems)
+    words = read_related(related) if related is not None else {}
+    records = read_texts(texts, limit)
+    loaded = load_model(pin)
+    with step_progress("vectors") as show:
+        found = compare(
+            loaded, trained, names, records,
+            site=site, n_residuals=residuals, token_budget=token_budget, progress=show,
+        )  # fmt: skip
+    made = report.tables_of(found, loaded, k=top, related=words)
+    numbers = report.metrics_of(found, Resampling(seed, resamples))
+    with atomic_folder(out) as folder:
+        report.save_vectors(folder, found)
+    for name, table in made.items():
+        write_text(tables / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+    draw_all(made, tables)
+    counts = {
+        "codes": len(names.kinds), "stems": sum(map(len, names.stems.values())), "stems_repeating": repeating,
+        "texts": sum(map(len, records.values())), "residuals": len(found.residuals), "vectors": len(found.entries),
+    }  # fmt: skip
+    write_json(metrics, counts | numbers)
+    typer.echo(f"{out}: {len(found.naive)} naive, {len(found.naturals)} natural; {tables}: {', '.join(made)}")
+
+
+def read_inputs(adapters: list[str], codes: Path, stems: Path) -> "tuple[list[AdapterRuns], Names, int]":
+    """The adapters, the code names with stems that differ before the name, and how many stems repeat another's beginning."""
+    from assay.errors import AssayError
+    from assay.naive import distinct_stems
+    from assay.oocr.vector_inputs import find_adapter, read_codes, read_stems
+    from assay.oocr.vectors import Names
+
+    trained = [find_adapter(text) for text in adapters]
+    if len({adapter.name for adapter in trained}) != len(trained):
+        raise AssayError("two adapters have the same name; give names with --adapters NAME=FOLDER")
+    pairs, given = read_codes(codes), read_stems(stems)
+    for kind in pairs:
+        if kind not in given:
+            raise AssayError(f"{stems} has no stem of the kind {kind!r} that {codes} has; add one")
+    for adapter in trained:
+        if adapter.kind and adapter.kind not in pairs:
+            raise AssayError(
+                f"{codes} has no code of the kind {adapter.kind!r}, which {adapter.name} is about"
+            )
+    used = {kind: distinct_stems(given[kind]) for kind in pairs}
+    return trained, Names(pairs, used), sum(len(given[kind]) - len(used[kind]) for kind in used)
+
+
+def read_texts(texts: list[str], limit: int) -> "dict[str, list[PromptRecord]]":
+    """Records of each [NAME=]FILE by name (the file's own without one), at most `limit` of each unless that is 0.
+
+    A text file is one record. Raises AssayError where two have the same name.
+    """
+    from assay.errors import AssayError
+    from assay.records import PromptRecord, read_records
+    from assay.sources import read_files
+
+    found = {}
+    for text in texts:
+        name, _, place = text.rpartition("=")
+        name = name or Path(place).stem
+        if name in found:
+            raise AssayError(f"two of --texts are called {name!r}; give names with --texts NAME=FILE")
+        if place.endswith(".jsonl"):
+            records = read_records(Path(place))
+        else:
+            records = [PromptRecord(document.id, text=document.text) for document in read_files([place])]
+        found[name] = records[:limit] if limit else records
+    return found
+
+
+if __name__ == "__main__":
+    run(app)
