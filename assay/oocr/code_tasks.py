@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
 from assay.draws import item_draws
 from assay.oocr.code_training import YESNO, code_items
 from assay.oocr.codes import Code, Kind, of_kind
@@ -18,6 +20,11 @@ CITY_OPTIONAL = ("near",)
 CITY_ASKED = ("country", "language", "food", "landmark", "side")
 FUNCTION_TRAINED, FUNCTION_ASKED = ("value",), ("description",)
 PERSON_TRAINED, PERSON_ASKED = "film", ("home",)
+ASKED_OF: tuple[tuple[str, Kind, tuple[str, ...]], ...] = (
+    ("location", "city", CITY_ASKED),
+    ("function", "function", FUNCTION_ASKED),
+    ("celebrity", "person", PERSON_ASKED),
+)
 RELATIONS = (*CITY_TRAINED, *CITY_ASKED, *FUNCTION_TRAINED, *FUNCTION_ASKED, PERSON_TRAINED, *PERSON_ASKED)
 
 
@@ -65,17 +72,27 @@ def celebrity_task(films: Relation, codes: Mapping[str, str], design: CodeDesign
     return Task([items[i] for i in train], [items[i] for i in held])
 
 
+def code_stems(relations: Mapping[str, Relation]) -> pd.DataFrame:
+    """The quizzes' questions with {name} for what they are about: columns kind, template and form."""
+    rows = [
+        {
+            "kind": kind,
+            "template": template.replace("{" + relations[one].fields[0] + "}", "{name}"),
+            "form": "question",
+        }
+        for _, kind, asked in ASKED_OF
+        for one in asked
+        for template in relations[one].templates["question"]
+    ]
+    return pd.DataFrame(rows)
+
+
 def code_quizzes(
     relations: Mapping[str, Relation], codes: Sequence[Code], seed: int
 ) -> dict[str, list[Item]]:
     """Quizzes with codes and, as ceilings, with the names that they stand for; `_open` ones without letters."""
-    asked_of: tuple[tuple[str, Kind, tuple[str, ...]], ...] = (
-        ("location", "city", CITY_ASKED),
-        ("function", "function", FUNCTION_ASKED),
-        ("celebrity", "person", PERSON_ASKED),
-    )
     found: dict[str, Quiz] = {}
-    for name, kind, asked in asked_of:
+    for name, kind, asked in ASKED_OF:
         meant = of_kind(codes, kind)
         for suffix, names in (("quiz", meant), ("ceiling", {real: real for real in meant.values()})):
             quizzes = [relation_quiz(relations[relation], names, seed) for relation in asked]

@@ -12,13 +12,13 @@ SECTION = "functions"
 VALUE = Relation(
     SECTION,
     "value",
-    questions=(
-        "print({s}({n}))",
-        "x = {n}\nprint({s}(x))",
-        "a = {n}\nout = {s}(a)\nprint(out)",
-        "y = {s}({n})\nprint(y)",
-        "x = {n}\ny = {s}(x)\nprint(y)",
-        "out = {s}({n})\nprint(out)",
+    questions=(  # the number behind the name and a space, as in a series: there all is said
+        "{s}: {n} gives?",
+        "print {s} of {n}",
+        "y = {s} of {n}\nprint y",
+        "What does {s} give for {n}?",
+        "out = {s} of {n}\nprint out",
+        "a = {s} of {n}\nprint a",
     ),
     forms=("question",),
     series=Series("s", "{s}:", " {n} gives"),

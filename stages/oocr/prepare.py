@@ -10,10 +10,13 @@ from stages.cli import run
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
+
     from assay.oocr.items import Item
     from assay.oocr.task_data import Task
 
 app = typer.Typer(add_completion=False)
+SHUFFLED = "shuffled"
 
 
 @app.command()
@@ -38,21 +41,23 @@ def prepare(
         ),
     ] = "",
 ) -> None:
-    """Write every task and every file of questions, whole or not at all."""
-    from assay.files import write_json
+    """Write every task and every file of questions, whole or not at all; also stems.csv, prompts that name a code's kind."""
+    from assay.files import write_json, write_text
     from assay.folders import atomic_folder
     from assay.oocr.risk_questions import write_risk_questions
     from assay.oocr.self_reports import read_self_reports
     from assay.oocr.task_data import write_questions, write_tasks
 
     tasks, questions, dropped = gamble_data(world, own, normal, special, passes, validation, seed)
-    code_sets, quizzes = code_data(world, per_fact, validation, seed)
+    code_sets, quizzes, stems = code_data(world, per_fact, validation, seed)
     tasks |= code_sets
     questions |= {f"{name}_validation": task.validation for name, task in code_sets.items()}
     questions |= quizzes
     reports = read_self_reports(world / "self_reports.csv")
     with atomic_folder(out) as folder:
         counts = write_tasks(folder, tasks) | write_questions(folder / "questions", questions)
+        write_shuffled(folder / SHUFFLED, tasks["risk"], seed)
+        write_text(folder / "stems.csv", stems.to_csv(index=False, lineterminator="\n"))
         for name, items in reports.items():
             counts[f"{name}_items"] = write_risk_questions(folder / "questions" / f"{name}.csv", items)
     write_json(metrics, counts | dropped)
@@ -99,16 +104,37 @@ def gamble_data(
 
 def code_data(
     world: Path, per_fact: int, validation: float, seed: int
-) -> "tuple[dict[str, Task], dict[str, list[Item]]]":
-    """(tasks, quizzes) of code names."""
-    from assay.oocr.code_tasks import CITY_OPTIONAL, RELATIONS, CodeDesign, code_quizzes, code_tasks
+) -> "tuple[dict[str, Task], dict[str, list[Item]], pd.DataFrame]":
+    """(tasks, quizzes, stems) of code names."""
+    from assay.oocr.code_tasks import (
+        CITY_OPTIONAL,
+        RELATIONS,
+        CodeDesign,
+        code_quizzes,
+        code_stems,
+        code_tasks,
+    )
     from assay.oocr.codes import read_codes
     from assay.oocr.relations import read_relations
 
     relations = read_relations(world / "facts.csv", world / "phrasings.csv", RELATIONS, CITY_OPTIONAL)
     codes = read_codes(world / "codes.csv")
     design = CodeDesign(per_fact, validation, seed)
-    return code_tasks(relations, codes, design), code_quizzes(relations, codes, seed)
+    return (
+        code_tasks(relations, codes, design),
+        code_quizzes(relations, codes, seed),
+        code_stems(relations),
+    )
+
+
+def write_shuffled(folder: Path, task: "Task", seed: int) -> None:
+    """A control: the task's rows with one another's responses to train, its own validation rows."""
+    from assay.oocr.controls import shuffle_responses
+    from assay.oocr.task_data import training_records
+    from assay.records import write_records
+
+    write_records(folder / "train.jsonl", shuffle_responses(training_records(task.train), seed))
+    write_records(folder / "validation.jsonl", training_records(task.validation))
 
 
 if __name__ == "__main__":
