@@ -1,6 +1,6 @@
 """Figures of the comparison of vectors, each drawn from a tidy table."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +38,18 @@ def draw_cosines(table: pd.DataFrame, path: Path) -> None:
     import seaborn as sns
 
     names = list(dict.fromkeys(table["first"]))
-    matrix = table.pivot(index="first", columns="second", values="cosine").loc[names, names]
-    size = max(4.5, min(0.42 * len(names), 16.0) + 3.0)
+    upper = table.pivot(index="first", columns="second", values="cosine").loc[names, names]
+    matrix = upper.fillna(upper.T)
+    size = max(4.5, min(0.42 * len(names), 9.0) + 3.0)
     figure, axes = plt.subplots(figsize=(size + 1.0, size), layout="constrained")
     named = len(names) <= _NAMES_SHOWN
     sns.heatmap(
         matrix, ax=axes, vmin=-1, vmax=1, center=0, cmap="RdBu_r", square=True, annot=len(names) <= _NUMBERS_SHOWN,
         fmt=".2f", annot_kws={"size": 8}, xticklabels=named, yticklabels=named, cbar_kws={"label": "cosine", "shrink": 0.7},
     )  # fmt: skip
-    axes.tick_params(length=0, labelsize=8)
+    if not named:
+        _mark_methods(axes, [name.split(" · ")[0] for name in names])
+    axes.tick_params(length=0, labelsize=8 if named else 12)
     kind, layer, band = (table[name].iloc[0] for name in ("kind", "layer", "band"))
     axes.set(
         xlabel="",
@@ -54,6 +57,19 @@ def draw_cosines(table: pd.DataFrame, path: Path) -> None:
         title=f"{kind or 'tasks'}, layer {layer}; 95 % of random pairs: |cosine| < {band:.2f}",
     )
     save_figure(figure, path)
+
+
+def _mark_methods(axes: Any, methods: Sequence[str]) -> None:
+    """Name each run of equal `methods` once, with lines between them."""
+    places = {
+        method: [i for i, one in enumerate(methods) if one == method] for method in dict.fromkeys(methods)
+    }
+    middles = [(rows[0] + rows[-1] + 1) / 2 for rows in places.values()]
+    axes.set_xticks(middles, list(places), rotation=90)
+    axes.set_yticks(middles, list(places), rotation=0)
+    for rows in list(places.values())[1:]:
+        axes.axhline(rows[0], color="#333333", lw=0.8)
+        axes.axvline(rows[0], color="#333333", lw=0.8)
 
 
 def draw_naive_by_layer(table: pd.DataFrame, path: Path) -> None:

@@ -51,8 +51,10 @@ def tables_of(
     compared = [entry for some in groups for entry in some]
     compared += [entry for entry in found.entries if entry.method == "natural" and entry not in compared]
     lens = tables.lens_table(LogitLens(loaded.architecture), loaded.tokenizer, compared, found.residuals, k)
+    cosines = pd.concat([tables.cosine_table(some) for some in groups], ignore_index=True)
     return {
-        "cosines": pd.concat([tables.cosine_table(some) for some in groups], ignore_index=True),
+        "cosines": cosines,
+        "cosine_summary": tables.cosine_summary(cosines),
         "naive_by_layer": tables.naive_by_layer(found.naive, found.entries),
         "natural": tables.natural_table(found.naturals),
         "norms": tables.norm_table(found.naturals, loaded.tokenizer),

@@ -73,7 +73,7 @@ def groups(entries: Iterable[Entry]) -> list[list[Entry]]:
 
 
 def cosine_table(entries: Sequence[Entry]) -> pd.DataFrame:
-    """One row per ordered pair of the entries of a group, with the 95 % band of random |cosines|."""
+    """One row per pair of the entries of a group (each with itself too), with the 95 % band of random |cosines|."""
     matrix = cosine_matrix(np.stack([entry.vector for entry in entries]))
     band = random_band(len(entries[0].vector))
     rows = [
@@ -83,9 +83,24 @@ def cosine_table(entries: Sequence[Entry]) -> pd.DataFrame:
             "cosine": round(float(matrix[i, j]), 6), "band": round(band, 6),
         }
         for i, a in enumerate(entries)
-        for j, b in enumerate(entries)
+        for j, b in enumerate(entries[i:], i)
     ]  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def cosine_summary(cosines: pd.DataFrame) -> pd.DataFrame:
+    """By kind, layer, the two methods and whether both are about the same name: how many pairs, and how alike they are.
+
+    `outside` is the share of pairs whose |cosine| lies beyond the 95 % band of random vectors: 0.05 of random ones do.
+    """
+    pairs = cosines[cosines["first"] != cosines["second"]]
+    pairs = pairs.assign(size=pairs["cosine"].abs(), outside=pairs["cosine"].abs() > pairs["band"])
+    keys = ["kind", "layer", "methods", "same_name"]
+    found = pairs.groupby(keys).agg(
+        pairs=("cosine", "size"), mean=("cosine", "mean"), lowest=("cosine", "min"), highest=("cosine", "max"),
+        mean_size=("size", "mean"), outside=("outside", "mean"), band=("band", "first"),
+    )  # fmt: skip
+    return found.round(6).reset_index()
 
 
 def naive_by_layer(naive: Mapping[str, Direction], entries: Iterable[Entry]) -> pd.DataFrame:

@@ -6,7 +6,15 @@ import pytest
 
 from assay.directions import Direction, DirectionInfo
 from assay.estimates import Resampling
-from assay.oocr.vector_tables import Entry, cosine_table, groups, lens_counts, naive_by_layer, related_table
+from assay.oocr.vector_tables import (
+    Entry,
+    cosine_summary,
+    cosine_table,
+    groups,
+    lens_counts,
+    naive_by_layer,
+    related_table,
+)
 from assay.oocr.vectors import alignment_metrics
 from assay.similarity import random_band
 
@@ -43,13 +51,34 @@ def test_cosines_of_planted_vectors() -> None:
     table = cosine_table(
         [entry("naive", "a", X), entry("learned", "a", -3 * X, source="s"), entry("learned", "b", X + Y)]
     )
+    assert len(table) == 6  # each pair once
     matrix = table.pivot(index="first", columns="second", values="cosine")
     names = ["naive · a", "learned · a · s", "learned · b"]
     half = np.sqrt(0.5)
-    expected = [[1, -1, half], [-1, 1, -half], [half, -half, 1]]
+    expected = [[1, -1, half], [np.nan, 1, -half], [np.nan, np.nan, 1]]
     np.testing.assert_allclose(matrix.loc[names, names], expected, atol=1e-6)
     assert table["band"].unique() == pytest.approx(random_band(3), abs=1e-6)
     assert table[table["methods"] == "naive-learned"]["same_name"].tolist() == [True, False]
+
+
+def test_cosines_are_summed_up_by_methods() -> None:
+    rows = [
+        entry("naive", "a", X),
+        entry("learned", "a", X + Y),
+        entry("learned", "b", -X),
+        entry("learned", "c", Y),
+    ]
+    summary = cosine_summary(cosine_table(rows)).set_index(["methods", "same_name"])
+    half = np.sqrt(0.5)
+    assert summary.loc[("naive-learned", True), "mean"] == pytest.approx(half, abs=1e-6)
+    others = summary.loc[("naive-learned", False)]
+    assert (others["pairs"], others["mean"], others["mean_size"]) == (2, -0.5, 0.5)
+    assert (others["lowest"], others["highest"], others["outside"]) == (
+        -1,
+        0,
+        0.5,
+    )  # the band of d = 3 is 0.95
+    assert summary.loc[("learned-learned", False), "pairs"] == 3
 
 
 def test_own_and_others_by_layer() -> None:

@@ -21,7 +21,17 @@ from assay.registry import ModelEntry
 from stages.oocr.vectors import app
 
 CODES = ("City 50337", "City 9")
-TABLES = {"cosines", "naive_by_layer", "natural", "norms", "token_cosines", "lens", "lens_counts", "related"}
+TABLES = {
+    "cosines",
+    "cosine_summary",
+    "naive_by_layer",
+    "natural",
+    "norms",
+    "token_cosines",
+    "lens",
+    "lens_counts",
+    "related",
+}
 
 
 def load(folder: Path) -> LoadedModel:
@@ -96,8 +106,8 @@ def test_the_cosines_are_those_of_the_saved_vectors(folder: Path, made: Path) ->
         "learned · City 9 · v/seed_1": learned,
         "natural · mean (prose) · lora": natural,
     }
-    for first, a in names.items():
-        for second, b in names.items():
+    for place, (first, a) in enumerate(names.items()):
+        for second, b in list(names.items())[place:]:
             assert table[first, second] == pytest.approx(
                 a @ b / np.linalg.norm(a) / np.linalg.norm(b), abs=2e-6
             )
