@@ -60,6 +60,11 @@ class Plan:
             raise AssayError(
                 f"nothing to ask: {f'{empty[0]} holds no item' if empty else 'no set or no subject'}"
             )
+        for name, items in self.items.items():
+            if len({item.cluster or item.record.id for item in items}) < 2:
+                raise AssayError(
+                    f"{name}: an interval needs items of two clusters or more; join it with another set"
+                )
 
 
 def evaluate(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from assay.errors import AssayError
@@ -51,20 +52,21 @@ def parse_tasks(value: Any) -> list[Task]:
 
 
 def join_tables(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Tables of several evaluations as one; what several of them hold (the base model) must be the same in all.
+    """Tables of several evaluations as one; what several of them hold (the base model) is taken from the first.
 
-    Raises AssayError where two disagree.
+    Raises AssayError where two disagree by more than rounding, which may turn one item round.
     """
-    joined = pd.concat(tables, ignore_index=True).drop_duplicates(ignore_index=True)
+    joined = pd.concat(tables, ignore_index=True)
     joined["category"] = joined["category"].astype(object).fillna("")
-    twice = joined.duplicated(_KEY)
-    if twice.any():
-        row = joined[twice].iloc[0]
+    first = joined.groupby(_KEY, dropna=False)[["value", "n"]].transform("first")
+    off = (joined["value"] - first["value"]).abs() > np.maximum(0.02 * first["value"].abs(), 1 / first["n"])
+    if (off | (joined["n"] != first["n"])).any():
+        row = joined[off | (joined["n"] != first["n"])].iloc[0]
         raise AssayError(
             f"two tables disagree on the {row['statistic']} of {row['adapter']!r} on {row['questions']!r}; evaluate them "
             "alike, or name the adapters differently"
         )
-    return joined
+    return joined.drop_duplicates(_KEY, ignore_index=True)
 
 
 def bars_table(table: pd.DataFrame, tasks: Sequence[Task]) -> pd.DataFrame:

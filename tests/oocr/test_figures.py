@@ -86,9 +86,11 @@ def test_a_sweep_over_two_things_is_refused() -> None:
 def test_tables_of_a_sweep_share_the_base_model() -> None:
     one, two = (pd.DataFrame(rows("quiz", "base", 0.2) + rows("quiz", "v", 0.3, layer)) for layer in (0, 1))
     assert len(join_tables([one, two])) == 6
-    other = pd.DataFrame(rows("quiz", "base", 0.4))
-    with pytest.raises(AssayError, match="two tables disagree on the accuracy of 'base' on 'quiz'"):
-        join_tables([one, other])
+    near = pd.DataFrame(rows("quiz", "base", 0.2 + 1e-6))
+    assert join_tables([one, near])["value"].tolist() == join_tables([one])["value"].tolist()
+    for other in (rows("quiz", "base", 0.4), rows("quiz", "base", 0.2, n=21)):
+        with pytest.raises(AssayError, match="two tables disagree on the accuracy of 'base' on 'quiz'"):
+            join_tables([one, pd.DataFrame(other)])
 
 
 def test_bars_of_tasks_and_the_other_candidate() -> None:
