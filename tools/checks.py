@@ -16,7 +16,11 @@ from tools.pipeline import Pipeline
 KEY_ORDER = ("desc", "matrix", "foreach", "do", "cmd", "params", "deps", "outs", "metrics", "plots")
 MADE = ("data", "metrics", "plots")  # the folders whose files are on command lines
 BY_HAND = (
-    "stages/finetune.py",
+    "stages/oocr/city_questions.py",
+    "stages/oocr/convert.py",
+    "stages/oocr/function_rows.py",
+    "stages/oocr/shuffle_responses.py",
+    "stages/oocr/trigger_sets.py",
     "stages/preferences/content.py",
     "stages/preferences/replay.py",
     "stages/verify_store.py",
