@@ -1,0 +1,56 @@
+"""The figure of a sweep, from refs as `dvc exp run` leaves them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from toy_repository import PROJECT
+
+HEADER = "questions,adapter,step,checkpoint,layer,lr,category,statistic,value,lower,upper,n,sd,chance"
+
+
+def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PYTHONPATH": str(PROJECT), "GIT_CONFIG_GLOBAL": os.devnull}
+    who = {f"GIT_{role}_{part}": "a@b" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
+    return subprocess.run(command, cwd=folder, env=env | who, capture_output=True, text=True)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    run(tmp_path, "git", "init", "-q")
+    table = tmp_path / "plots/oocr/results.csv"
+    table.parent.mkdir(parents=True)
+    for layer, value in ((2, 0.5), (6, 0.75)):
+        rows = [
+            "quiz,base,0,0,,,,accuracy,0.25,0.2,0.3,40,,0.2",
+            f"quiz,cities-vector,120,0,{layer},0.1,,accuracy,{value},{value - 0.1},{value + 0.1},40,,0.2",
+        ]
+        table.write_text("\n".join([HEADER, *rows]) + "\n")
+        run(tmp_path, "git", "add", "-A")
+        run(tmp_path, "git", "commit", "-qm", f"layer {layer}")
+        run(tmp_path, "git", "update-ref", f"refs/exps/ab/cdef/at-{layer}", "HEAD")
+    table.unlink()
+    return tmp_path
+
+
+def sweep(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return run(folder, sys.executable, "-m", "tools.sweep", "--by", "layer", "--out", "out", *options)
+
+
+def test_tables_of_experiments_become_one_curve(repository: Path) -> None:
+    done = sweep(repository, "--experiment", "at-2", "--experiment", "at-6", "--no-workspace")
+    assert done.returncode == 0, done.stderr
+    drawn = pd.read_csv(repository / "out/by_layer.csv")
+    curve = drawn[drawn["series"] == "cities-vector"]
+    assert dict(zip(curve["layer"], curve["value"], strict=True)) == {2: 0.5, 6: 0.75}
+    assert (repository / "out/by_layer.png").stat().st_size > 1000
+
+
+def test_an_unknown_experiment_is_named(repository: Path) -> None:
+    done = sweep(repository, "--experiment", "nowhere", "--no-workspace")
+    assert done.returncode != 0
+    assert "nowhere" in done.stderr
+    assert not (repository / "out").exists()
