@@ -41,7 +41,7 @@ def probe(
     out: Annotated[Path, typer.Option(help="folder for NAME.safetensors, NAME_demeaned…, NAME_bt…")],
     table: Annotated[Path, typer.Option(help="CSV with one row per feature set and layer")],
     topic_table: Annotated[Path, typer.Option(help="CSV with one row per feature set and held-out topics")],
-    metrics: Annotated[Path, typer.Option(help="numbers of the layer chosen on the sweep half")],
+    metrics: Annotated[Path, typer.Option(help="numbers of the chosen layers")],
     train_choices: Annotated[
         Path | None,
         typer.Option(help="Parquet, JSONL, CSV or YAML: task_a, task_b, choice"),

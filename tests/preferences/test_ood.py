@@ -12,7 +12,6 @@ from assay.preferences.deltas import join_deltas
 from assay.preferences.ood import (
     Points,
     _pearson,
-    _spearman,
     agreement,
     behavioural_deltas,
     by_condition,
@@ -21,6 +20,7 @@ from assay.preferences.ood import (
     truth_correlations,
 )
 from assay.preferences.pairwise import Pairwise, read_pairwise
+from assay.rank_correlation import weighted_spearman
 
 QUICK = Resampling(0, 300)
 
@@ -64,9 +64,11 @@ def test_weighted_correlations_are_scipys_of_repeated_items():
         repeats = row.astype(int)
         a, b = np.repeat(x, repeats), np.repeat(y, repeats)
         assert _pearson(x, y)(row[None])[0] == pytest.approx(stats.pearsonr(a, b).statistic)
-        assert _spearman(x, y)(row[None])[0] == pytest.approx(stats.spearmanr(a, b).statistic)
+        assert weighted_spearman(x, y)(row[None])[0] == pytest.approx(stats.spearmanr(a, b).statistic)
     np.testing.assert_allclose(
-        _spearman(x, y)(weights), [_spearman(x, y)(row[None])[0] for row in weights], rtol=1e-12
+        weighted_spearman(x, y)(weights),
+        [weighted_spearman(x, y)(row[None])[0] for row in weights],
+        rtol=1e-12,
     )
 
 
