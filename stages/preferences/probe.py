@@ -61,7 +61,7 @@ def probe(
     from assay.preferences.topics import read_topics
     from assay.preferences.utility_files import read_utilities
     from assay.store import open_store
-    from stages.preferences.steps import stepping
+    from stages.step_progress import stepping
 
     paths = _named(features)
     taxonomy = read_topics(topics)

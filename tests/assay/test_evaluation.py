@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import pearsonr
+from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import r2_score
 
 from assay.errors import AssayError

@@ -20,7 +20,6 @@ from assay.preferences.ood import (
     truth_correlations,
 )
 from assay.preferences.pairwise import Pairwise, read_pairwise
-from assay.rank_correlation import weighted_spearman
 
 QUICK = Resampling(0, 300)
 
@@ -64,12 +63,6 @@ def test_weighted_correlations_are_scipys_of_repeated_items():
         repeats = row.astype(int)
         a, b = np.repeat(x, repeats), np.repeat(y, repeats)
         assert _pearson(x, y)(row[None])[0] == pytest.approx(stats.pearsonr(a, b).statistic)
-        assert weighted_spearman(x, y)(row[None])[0] == pytest.approx(stats.spearmanr(a, b).statistic)
-    np.testing.assert_allclose(
-        weighted_spearman(x, y)(weights),
-        [weighted_spearman(x, y)(row[None])[0] for row in weights],
-        rtol=1e-12,
-    )
 
 
 def test_agreement_is_scipys_with_intervals_that_hold_it():
