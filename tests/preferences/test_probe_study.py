@@ -91,7 +91,6 @@ def test_topics_are_read_at_chance_without_signal():
         design, read = make(seed, n_train=120, n_eval=40, signal=False, shuffles=0, resamples=20)
         study = study_features("chat", read, [WITHIN, SHARED, NOISE], design, penalties=[0.1])
         found.append(study.topics.estimates["topic_r"].value)
-    print(np.mean(found))
     error = np.std(found, ddof=1) / np.sqrt(len(found))
     assert abs(np.mean(found)) < 3 * error < 0.05
 
