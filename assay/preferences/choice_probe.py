@@ -26,7 +26,8 @@ def read_choices_out(
     """The probe fitted to the choices between training tasks, and `bt_r`, `bt_accuracy`, `bt_topic_r`, `bt_topic_accuracy`.
 
     The probe reads `layer`; held-out topics are read at the layer that the ridge chose inside each fold. The penalty is chosen
-    on folds of training tasks, for held-out topics on folds of the tasks of training topics. Accuracies are left out where too few pairs were compared (`MINIMUM_PAIRS`).
+    on folds of training tasks, for held-out topics on folds of the tasks of training topics. Accuracies are left out where
+    too few pairs were compared (`MINIMUM_PAIRS`).
     """
     X, others = (np.asarray(rows, dtype=np.float64) for rows in read(layer))
     resampling, pairs = design.settings.resampling, design.train.pairs

@@ -99,10 +99,11 @@ def draw_bars(table: pd.DataFrame, path: Path) -> None:
                 axes.annotate(f"{value:.2f}", (place, max(upper, 0)), ha="center", va="bottom", fontsize=11)
         axes.axhline(CHANCE[metric], color=GREY, lw=1, ls="--")
         layers = rows.groupby("features")["layer"].agg(lambda of: " / ".join(str(layer) for layer in of))
-        axes.set_xticks(range(len(names)), [f"{name}\n(layer {layers[name]})" for name in names])
+        axes.set_xticks(range(len(names)), [f"{name}\n(layers {layers[name]})" for name in names])
         axes.set(ylabel=metric, ylim=(_floor(rows["lower"]), 1.05))
     figure.suptitle(
-        "light: held-out tasks · dark: held-out topics (mean over folds) · 95 % intervals", fontsize=11
+        "light: held-out tasks · dark: held-out topics (mean over folds), each at its layer · 95 % intervals",
+        fontsize=11,
     )
     save_figure(figure, path)
 
