@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from assay.preferences.probe_study import FeatureSet, ReadLayer
-    from assay.preferences.readout import Design
+    from assay.preferences.probe_study import FeatureSet
+    from assay.preferences.readout import Design, ReadLayer
     from assay.store import ActivationStore
 
 app = typer.Typer(add_completion=False)
