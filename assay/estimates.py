@@ -109,6 +109,16 @@ def mean_of_replicates(values: ArrayLike, *, confidence: float = 0.95) -> Estima
     return Estimate(mean, mean - half, mean + half, len(replicates))
 
 
+def range_of_replicates(values: ArrayLike, *, confidence: float = 0.95) -> Estimate:
+    """Mean of independent replicates with the interval in which a further one falls (Student's prediction interval).
+
+    For a null distribution: what was found without the shuffle is compared with one more shuffle, not with their mean.
+    """
+    mean = mean_of_replicates(values, confidence=confidence)
+    half = (mean.upper - mean.value) * float(np.sqrt(mean.n + 1))
+    return Estimate(mean.value, mean.value - half, mean.value + half, mean.n)
+
+
 def bootstrap_totals(
     columns: ArrayLike,
     statistic: TotalsStatistic,

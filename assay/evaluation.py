@@ -11,6 +11,7 @@ from assay.estimates import Estimate, Resampling
 from assay.logistic import Floats
 from assay.pairwise import Pairs, accuracy
 from assay.probes import LinearProbe
+from assay.rank_correlation import spearman
 from assay.store import ActivationStore
 
 
@@ -33,7 +34,7 @@ def evaluate_probe(
         layer: the store's layer to read; needed where it holds several.
         resampling: the bootstrap over items.
 
-    Returns estimates `r` (Pearson), `r2`, `r2_shifted` (scores shifted to the mean utility: measurements have their own
+    Returns estimates `r` (Pearson), `spearman`, `r2`, `r2_shifted` (scores shifted to the mean utility: measurements have their own
     zero) and, with comparisons, `accuracy` (see `assay.pairwise`). Raises AssayError for items that the store lacks.
     """
     resampling = resampling or Resampling(seed=0)
@@ -52,6 +53,7 @@ def judge_scores(
     """The estimates of `evaluate_probe` for scores and true values [n]."""
     found = {
         "r": pearson(scores, truth, resampling),
+        "spearman": spearman(scores, truth, resampling),
         "r2": r_squared(scores, truth, resampling),
         "r2_shifted": shifted_r_squared(scores, truth, resampling),
     }

@@ -1,4 +1,4 @@
-"""Numbers over folds of held-out groups: mean Pearson r and pairwise accuracy, each fold by itself first.
+"""Numbers over folds of held-out groups: mean Pearson r, mean Spearman ρ and pairwise accuracy, each fold by itself first.
 
 A mean over folds is reported both ways: `weighted=False` counts every fold once, `weighted=True` by its items (or
 choices). Intervals resample items within groups, so they speak of these groups; the spread between groups is the
@@ -24,6 +24,7 @@ from assay.estimates import (
 from assay.leave_groups_out import Fold
 from assay.logistic import Floats
 from assay.pairwise import Pairs, correct_choices
+from assay.rank_correlation import weighted_spearman
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,22 @@ def mean_correlation(folds: FoldScores, resampling: Resampling, *, weighted: boo
     return bootstrap_totals(
         folds.columns(), _mean_pearson(weighted), resampling=resampling, strata=folds.groups[folds.items]
     )
+
+
+def mean_rank_correlation(folds: FoldScores, resampling: Resampling) -> Estimate:
+    """Unweighted mean over folds of Spearman's ρ."""
+    items = folds.items
+    places = [np.searchsorted(items, rows) for rows in folds.rows]
+    statistics = [
+        weighted_spearman(scores, folds.truth[rows])
+        for rows, scores in zip(folds.rows, folds.scores, strict=True)
+    ]
+
+    def statistic(weights: Floats) -> Floats:
+        found = [of_fold(weights[:, place]) for of_fold, place in zip(statistics, places, strict=True)]
+        return np.asarray(np.mean(found, axis=0))
+
+    return bootstrap_weights(len(items), statistic, resampling=resampling, strata=folds.groups[items])
 
 
 def correlation_difference(

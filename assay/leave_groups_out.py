@@ -30,6 +30,7 @@ class Fold:
         held_out: the group numbers, ascending.
         rows: [m] row numbers of the held-out groups, ascending.
         alphas: [k] the penalty chosen for each target.
+        inner: [k] the mean criterion that it reached on the inner left-out groups; nothing held out is in it.
         scores: [m, k] predictions for the held-out rows.
         n_train: rows that trained it.
     """
@@ -37,6 +38,7 @@ class Fold:
     held_out: Groups
     rows: NDArray[np.intp]
     alphas: Floats
+    inner: Floats
     scores: Floats
     n_train: int
 
@@ -93,6 +95,6 @@ def _inner_values(
 
 def _fold(ridge: GroupedRidge, alphas: Floats, held: Groups, inner: Floats) -> Fold:
     rows = np.flatnonzero(np.isin(ridge.groups, held))
-    best = inner.argmax(axis=0)
-    scores = ridge.fit(alphas, held).predict(ridge.X[rows])[best, :, np.arange(inner.shape[1])].T
-    return Fold(held, rows, alphas[best], scores, len(ridge.X) - len(rows))
+    best, targets = inner.argmax(axis=0), np.arange(inner.shape[1])
+    scores = ridge.fit(alphas, held).predict(ridge.X[rows])[best, :, targets].T
+    return Fold(held, rows, alphas[best], inner[best, targets], scores, len(ridge.X) - len(rows))

@@ -1,17 +1,17 @@
-"""Progress of a reading: a bar on a terminal, now and then a plain line elsewhere."""
+"""Progress of a reading: records, tokens and their rates."""
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-LINE_EVERY = 15.0  # seconds between plain lines
+from stages.display import Show, display, time_left
 
 
 class Meter:
     """Counts records and tokens; rates count only what this run read, not what an earlier one left."""
 
-    def __init__(self) -> None:
+    def __init__(self, show: Show) -> None:
+        self._show = show
         self.records = self.tokens = 0
         self.total_records = self.total_tokens = 0
         self.read_records = self.read_tokens = 0
@@ -42,42 +42,16 @@ class Meter:
         left = (self.total_tokens - self.tokens) / rate if rate else 0.0
         return (
             f"{self.records}/{self.total_records} records, {self.read_records / seconds:.1f} records/s, "
-            f"{rate:,.0f} tokens/s, {int(left) // 60}:{int(left) % 60:02d} left"
+            f"{rate:,.0f} tokens/s, {time_left(left)}"
         )
 
     def show(self) -> None:
         """Show the present state."""
-        raise NotImplementedError
-
-
-class _Lines(Meter):
-    """Plain lines on stderr, one every LINE_EVERY seconds: short work stays silent."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.shown = time.monotonic()
-
-    def show(self) -> None:
-        if time.monotonic() - self.shown >= LINE_EVERY:
-            self.shown = time.monotonic()
-            print(self.line(), file=sys.stderr, flush=True)
+        self._show(self.tokens, self.total_tokens, self.line())
 
 
 @contextmanager
 def reading_progress() -> Iterator[Meter]:
-    """A Meter that shows itself: a rich bar where stderr is a terminal, plain lines where it is not."""
-    if not sys.stderr.isatty():
-        yield _Lines()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-
-    columns = (TextColumn("reading"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[line]}"))
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("reading", line="")
-
-        class Bar(Meter):
-            def show(self) -> None:
-                bar.update(task, total=self.total_tokens, completed=self.tokens, line=self.line())
-
-        yield Bar()
+    """A Meter that shows itself."""
+    with display("reading") as show:
+        yield Meter(show)

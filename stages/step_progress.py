@@ -1,46 +1,42 @@
-"""Progress of a training with known steps: a bar on a terminal, now and then a plain line elsewhere."""
+"""Progress of work in known steps, with the time that is left."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from stages.progress import LINE_EVERY
+from stages.display import Show, display, time_left
 
-Show = Callable[[int, int, str], None]
+Tell = Callable[[int, str], None]
+"""(steps done, what to say about them)"""
 
 
 @contextmanager
 def step_progress(title: str) -> Iterator[Show]:
-    """Yield `show(done, total, text)`."""
-    if not sys.stderr.isatty():
-        yield _lines(title)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("{task.fields[text]}"), console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, text="")
-        yield lambda done, total, text: bar.update(task, completed=done, total=total, text=text)
+    """Yield `show(done, total, text)`; what came before its first call is not counted as time of a step."""
+    with display(title, prefix=f"{title}: ") as show:
+        yield _timed(show)
 
 
-def _lines(title: str) -> Show:
-    began = shown = time.monotonic()
+@contextmanager
+def stepping(title: str, total: int) -> Iterator[Tell]:
+    """Yield `tell(done, text)` for `total` steps that begin now."""
+    with step_progress(title) as show:
+        show(0, total, "")
+        yield lambda done, text: show(done, total, text)
+
+
+def _timed(show: Show) -> Show:
+    began = 0.0
     first: int | None = None
 
-    def show(done: int, total: int, text: str) -> None:
-        nonlocal began, shown, first
+    def show_with_time(done: int, total: int, text: str) -> None:
+        nonlocal began, first
         now = time.monotonic()
-        if first is None:  # what came before the first step is not its time
+        if first is None:
             began, first = now, done
-        if now - shown >= LINE_EVERY and done > first:
-            shown = now
-            left = int((now - began) / (done - first) * (total - done))
-            print(
-                f"{title}: {done}/{total}, {text}, {left // 60}:{left % 60:02d} left",
-                file=sys.stderr,
-                flush=True,
-            )
+        parts = [f"{done}/{total}", text]
+        if done > first:
+            parts.append(time_left((now - began) / (done - first) * (total - done)))
+        show(done, total, ", ".join(part for part in parts if part))
 
-    return show
+    return show_with_time

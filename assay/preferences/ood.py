@@ -19,9 +19,9 @@ from assay.estimates import (
     bootstrap_mean,
     bootstrap_weights,
 )
-from assay.preferences.comparisons import Ints
 from assay.preferences.pairwise import Pairwise
 from assay.preferences.thurstone_objective import Floats
+from assay.rank_correlation import weighted_spearman
 
 NEAR_ZERO = 0.02  # behavioural deltas below have no sign worth agreeing with
 MIN_TASKS = 5  # for a correlation within a condition
@@ -115,7 +115,7 @@ def agreement(points: Points, *, resampling: Resampling) -> Agreement:
     )
     return Agreement(
         pearson=_crossed(points, _pearson(behaviour, probe), resampling),
-        spearman=_crossed(points, _spearman(behaviour, probe), resampling),
+        spearman=_crossed(points, weighted_spearman(behaviour, probe), resampling),
         sign=replace(sign, n_dropped=int((~clear).sum())),
         permutation_p=permutation_p(behaviour, probe, seed=resampling.seed),
     )
@@ -227,34 +227,3 @@ def _pearson(x: Floats, y: Floats) -> WeightsStatistic:
         return r
 
     return statistic
-
-
-def _spearman(x: Floats, y: Floats) -> WeightsStatistic:
-    """Spearman's ρ under integer weights: Pearson's r of mid-ranks among the repeated items."""
-    ranks = [_weighted_ranks(x), _weighted_ranks(y)]
-
-    def statistic(weights: Floats) -> Floats:
-        a, b = (rank(weights) for rank in ranks)
-        total = weights.sum(axis=1, keepdims=True)
-        a -= (weights * a).sum(axis=1, keepdims=True) / total
-        b -= (weights * b).sum(axis=1, keepdims=True) / total
-        rho: Floats = (weights * a * b).sum(axis=1) / np.sqrt(
-            (weights * a * a).sum(axis=1) * (weights * b * b).sum(axis=1)
-        )
-        return rho
-
-    return statistic
-
-
-def _weighted_ranks(values: Floats) -> WeightsStatistic:
-    """weights [b, n] → mid-ranks [b, n] of items that occur as often as they weigh."""
-    _, place = np.unique(values, return_inverse=True)
-    order = np.argsort(place, kind="stable")
-    starts: Ints = np.searchsorted(place[order], np.arange(place.max() + 1))
-
-    def ranks(weights: Floats) -> Floats:
-        tied = np.add.reduceat(weights[:, order], starts, axis=1)
-        middle: Floats = (np.cumsum(tied, axis=1) - tied / 2 + 0.5)[:, place]
-        return middle
-
-    return ranks

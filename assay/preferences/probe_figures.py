@@ -12,13 +12,14 @@ import pandas as pd
 
 from assay.figures import COLOURS, GREY, NEGATIVE, POSITIVE, save_figure, theme, whiskers
 
-SPLITS = {"held-out tasks": "heldout", "held-out topics": "topic"}
+SPLITS = {"held-out tasks": "heldout", "held-out topics": "nested_topic"}
 METRICS = {"Pearson r": "r", "accuracy on choices": "accuracy"}
 CHANCE = {"Pearson r": 0.0, "accuracy on choices": 0.5}
 
 
 def bars_table(layers: pd.DataFrame) -> pd.DataFrame:
-    """One row per feature set at its selected layer, split and metric: value, lower, upper, n.
+    """One row per feature set, split and metric: value, lower, upper, n, and the layer: the selected one for held-out tasks,
+    the median of those that the folds chose for held-out topics.
 
     A metric that was not measured for a split (no choices were given) has no row.
     """
@@ -33,7 +34,8 @@ def bars_table(layers: pd.DataFrame) -> pd.DataFrame:
                         "upper": row[f"{name}_hi"],
                         "n": int(row[f"{name}_n"]),
                     }
-                    where = {"features": row["features"], "layer": int(row["layer"])}
+                    layer = row["layer"] if split == "held-out tasks" else row["nested_topic_layer"]
+                    where = {"features": row["features"], "layer": int(layer)}
                     rows.append({**where, "split": split, "metric": metric, "value": row[name], **ends})
     return pd.DataFrame(rows)
 
@@ -82,11 +84,12 @@ def draw_bars(table: pd.DataFrame, path: Path) -> None:
             for place, value, upper in zip(places, part["value"], part["upper"], strict=True):
                 axes.annotate(f"{value:.2f}", (place, max(upper, 0)), ha="center", va="bottom", fontsize=11)
         axes.axhline(CHANCE[metric], color=GREY, lw=1, ls="--")
-        layers = rows.drop_duplicates("features").set_index("features")["layer"]
-        axes.set_xticks(range(len(names)), [f"{name}\n(layer {layers[name]})" for name in names])
+        layers = rows.groupby("features")["layer"].agg(lambda of: " / ".join(str(layer) for layer in of))
+        axes.set_xticks(range(len(names)), [f"{name}\n(layers {layers[name]})" for name in names])
         axes.set(ylabel=metric, ylim=(_floor(rows["lower"]), 1.05))
     figure.suptitle(
-        "light: held-out tasks · dark: held-out topics (mean over folds) · 95 % intervals", fontsize=11
+        "light: held-out tasks · dark: held-out topics (mean over folds), each at its layer · 95 % intervals",
+        fontsize=11,
     )
     save_figure(figure, path)
 

@@ -1,32 +1,32 @@
-"""Probes of every layer of several feature sets for the same tasks, and the differences between the sets."""
+"""Probes of every layer of several feature sets for the same tasks, and the differences between the sets.
 
+Two questions choose a layer each. On held-out tasks it is the one with the highest r on the sweep half. On held-out topics
+every fold chooses for itself, inside its training topics (`assay.nested_layers`): what reads best among topics that a probe
+knows may not carry over to others.
+"""
+
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from statistics import median_low
 
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from assay.correlations import agreement_columns, pearson_of_totals
 from assay.errors import AssayError
 from assay.estimates import Estimate, paired_difference
 from assay.fold_statistics import correlation_difference, fold_correlations
+from assay.leave_groups_out import Fold
+from assay.nested_layers import LayeredFold, choose_layers
 from assay.preferences.choice_probe import read_choices_out
-from assay.preferences.readout import (
-    RAW,
-    Design,
-    Readout,
-    gaussian_controls,
-    held_out_estimates,
-    read_out,
-    topic_estimates,
-    topic_scores,
-)
+from assay.preferences.gaussian_control import gaussian_controls
+from assay.preferences.readout import RAW, Design, ReadLayer, Readout, held_out_estimates, read_out
+from assay.preferences.topic_readout import topic_estimates, topic_scores
 from assay.probes import UtilityProbe
 
 Row = dict[str, float | int | str]
-ReadLayer = Callable[[int], tuple[ArrayLike, ArrayLike]]
-"""layer → activations of the training tasks [n, d] and of the evaluation tasks [m, d]."""
+NOT_METRICS = ("features", "selected", "chosen_folds")  # what only a table needs
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,35 @@ class LayerResult:
 
 
 @dataclass(frozen=True)
+class TopicResult:
+    """Held-out topics, each read at the layer that its fold chose: the folds, their numbers, and the spread of r over them."""
+
+    folds: Sequence[LayeredFold]
+    estimates: Mapping[str, Estimate]
+    r_sd: float
+
+    @property
+    def chosen(self) -> Counter[int]:
+        """How many folds chose each layer for the raw utilities."""
+        return Counter(int(fold.layers[RAW]) for fold in self.folds)
+
+    def row(self) -> Row:
+        """All numbers under flat names; `topic_layer` is the (lower) median of the chosen layers, `topic_layer_mode` the one
+        chosen most often (the earliest among equals), by `topic_layer_mode_folds` of `topic_folds` folds."""
+        mode = max(sorted(self.chosen), key=self.chosen.__getitem__)
+        row: Row = {
+            "topic_layer": median_low(self.chosen.elements()),
+            "topic_layer_mode": mode,
+            "topic_layer_mode_folds": self.chosen[mode],
+            "topic_folds": len(self.folds),
+            "topic_r_sd": self.r_sd,
+        }
+        for name, estimate in self.estimates.items():
+            row |= estimate.metrics(name)
+        return row
+
+
+@dataclass(frozen=True)
 class FeatureSet:
     """All layers of one feature set.
 
@@ -46,13 +75,15 @@ class FeatureSet:
         name: what the set is called in tables and metrics.
         layers: results by layer.
         best_layer: the layer whose raw probe has the highest r on the sweep half; the earliest among equals.
-        extra: controls and the Bradley–Terry probe's numbers, at the best layer.
+        topics: held-out topics at the layers that their folds chose.
+        extra: controls and the Bradley–Terry probe's numbers, at the best layer (topics: at those of their folds).
         choice_probe: the Bradley–Terry probe of the best layer; None without choices between training tasks.
     """
 
     name: str
     layers: Mapping[int, LayerResult]
     best_layer: int
+    topics: TopicResult
     extra: Mapping[str, Estimate]
     choice_probe: UtilityProbe | None
 
@@ -61,7 +92,7 @@ class FeatureSet:
         return {layer: result.readout.held_out.probes[target] for layer, result in self.layers.items()}
 
     def row(self, layer: int) -> Row:
-        """All numbers of a layer under flat names. Raises AssayError for a layer that the set lacks."""
+        """All numbers of a layer under flat names, `chosen_folds` saying how many folds chose it. Raises AssayError for a layer that the set lacks."""
         if layer not in self.layers:
             raise AssayError(f"the features {self.name!r} hold no layer {layer}; they hold {[*self.layers]}")
         result = self.layers[layer]
@@ -71,6 +102,7 @@ class FeatureSet:
             "features": self.name,
             "layer": layer,
             "selected": int(layer == self.best_layer),
+            "chosen_folds": self.topics.chosen[layer],
             "sweep_r": float(held_out.sweep_r[RAW]),
             "alpha": raw.penalty,
             "alpha_demeaned": demeaned.penalty,
@@ -95,25 +127,30 @@ def study_features(
     results: dict[int, LayerResult] = {}
     for layer in layers:
         readout = read_out(*read(layer), design)
-        estimates = held_out_estimates(readout, design) | topic_estimates(readout, design)
-        spread = float(topic_scores(readout, design, RAW).correlations().std())
-        results[layer] = LayerResult(readout, estimates, spread)
+        estimates = held_out_estimates(readout, design) | topic_estimates(readout.folds, design)
+        results[layer] = LayerResult(readout, estimates, _spread(readout.folds, design))
         tell(len(results))
     best = max(results, key=lambda layer: (results[layer].readout.held_out.sweep_r[RAW], -layer))
-    train, evaluation = read(best)
-    extra = gaussian_controls(train, evaluation, design) if design.settings.shuffles > 1 else {}
+    folds = choose_layers({layer: result.readout.folds for layer, result in results.items()})
+    topics = TopicResult(folds, topic_estimates(folds, design), _spread(folds, design))
+    extra = gaussian_controls(*read(best), design) if design.settings.shuffles > 1 else {}
     probe = None
     if design.train.pairs.n_choices:
-        probe, judged = read_choices_out(train, evaluation, results[best].readout, design, penalties)
+        probe, judged = read_choices_out(read, best, folds, design, penalties)
         extra |= judged
-    return FeatureSet(name, results, best, extra, probe)
+    return FeatureSet(name, results, best, topics, extra, probe)
+
+
+def _spread(folds: Sequence[Fold], design: Design) -> float:
+    return float(topic_scores(folds, design, RAW).correlations().std())
 
 
 def summary(sets: Sequence[FeatureSet], design: Design, layer: int | None = None) -> Row:
-    """Flat metrics: the best layer of every set, `layer` of the sets that hold it, and paired differences."""
+    """Flat metrics: held-out tasks at the best layer of every set, held-out topics at the layers of their folds, everything at
+    `layer` of the sets that hold it, and paired differences."""
     flat: Row = {}
     for features in sets:
-        best = features.row(features.best_layer)
+        best = features.row(features.best_layer) | features.topics.row()
         flat |= _prefixed(features.name, best)
         for name, estimate in features.extra.items():
             flat |= estimate.metrics(f"{features.name}_{name}")
@@ -126,16 +163,14 @@ def summary(sets: Sequence[FeatureSet], design: Design, layer: int | None = None
 
 
 def differences(first: FeatureSet, second: FeatureSet, design: Design) -> dict[str, Estimate]:
-    """`first` minus `second`, each at its best layer, on the same resamples of the same tasks.
+    """`first` minus `second`, each at its own chosen layers, on the same resamples of the same tasks.
 
     `heldout_r`, `topic_r` and `topic_r_weighted`: an interval above zero says that `first` reads utilities better.
     """
     mine, other = (features.layers[features.best_layer].readout for features in (first, second))
-    truth, resampling = design.truth(design.final)[RAW], design.settings.resampling
-    held_out, topics = (
-        [agreement_columns(readout.held_out.scores[RAW], truth) for readout in (mine, other)],
-        [topic_scores(readout, design, RAW) for readout in (mine, other)],
-    )
+    truth, resampling = design.truth[RAW], design.settings.resampling
+    held_out = [agreement_columns(readout.held_out.scores[RAW], truth) for readout in (mine, other)]
+    topics = [topic_scores(features.topics.folds, design, RAW) for features in (first, second)]
     return {
         "heldout_r": paired_difference(held_out[0], held_out[1], pearson_of_totals, resampling=resampling),
         "topic_r": correlation_difference(topics[0], topics[1], resampling, weighted=False),
@@ -144,23 +179,31 @@ def differences(first: FeatureSet, second: FeatureSet, design: Design) -> dict[s
 
 
 def layer_table(sets: Sequence[FeatureSet]) -> pd.DataFrame:
-    """One row per feature set and layer."""
-    return pd.DataFrame([features.row(layer) for features in sets for layer in features.layers])
+    """One row per feature set and layer. Columns `nested_…` are the set's numbers for held-out topics, the same in its rows."""
+    return pd.DataFrame(
+        [
+            features.row(layer) | _prefixed("nested", features.topics.row())
+            for features in sets
+            for layer in features.layers
+        ]
+    )
 
 
 def topic_table(sets: Sequence[FeatureSet], design: Design, names: Sequence[str]) -> pd.DataFrame:
-    """One row per feature set (at its best layer) and fold of held-out topics, joined by " + "."""
+    """One row per feature set and fold of held-out topics (joined by " + "), at the layer that the fold chose; `inner_r` is
+    the mean r of that choice on the training topics."""
     rows: list[Row] = []
     for features in sets:
-        readout = features.layers[features.best_layer].readout
-        estimates = fold_correlations(topic_scores(readout, design, RAW), design.settings.resampling)
-        for fold, r in zip(readout.folds, estimates, strict=True):
+        folds = features.topics.folds
+        estimates = fold_correlations(topic_scores(folds, design, RAW), design.settings.resampling)
+        for fold, r in zip(folds, estimates, strict=True):
             rows.append(
                 {
                     "features": features.name,
-                    "layer": features.best_layer,
+                    "layer": int(fold.layers[RAW]),
                     "topics": " + ".join(names[topic] for topic in fold.held_out),
                     "alpha": float(fold.alphas[RAW]),
+                    "inner_r": float(fold.inner[RAW]),
                     "n_train": fold.n_train,
                     "mean_utility": float(design.train.mu[fold.rows].mean()),
                     **r.metrics("r"),
@@ -170,4 +213,4 @@ def topic_table(sets: Sequence[FeatureSet], design: Design, names: Sequence[str]
 
 
 def _prefixed(prefix: str, row: Row) -> Row:
-    return {f"{prefix}_{name}": value for name, value in row.items() if name not in ("features", "selected")}
+    return {f"{prefix}_{name}": value for name, value in row.items() if name not in NOT_METRICS}

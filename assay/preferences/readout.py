@@ -1,10 +1,15 @@
-"""Utilities read from one layer of activations: on held-out tasks, on held-out topics, and from nothing.
+"""Utilities read from one layer of activations: on held-out tasks, and on held-out topics.
 
 Every fit is a standardised ridge. On held-out tasks, α is the one with the highest Pearson r on the sweep half of the
 evaluation tasks; the final half is only reported. On held-out topics, α is chosen inside the training topics.
+
+The control repeats all of that with shuffled utilities and asks how well the true ones of the final half are read. Whatever
+is chosen must be chosen on shuffled utilities too: a probe of noise still scores by chance along the few directions in
+which tasks differ, the same way in both halves, so an α that suits the true utilities of the sweep half lifts the r of
+noise in the final half as well. Trained and chosen on shuffles, its mean is zero whatever the features are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,9 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from assay.correlations import point_pearson
 from assay.errors import AssayError
-from assay.estimates import Estimate, Resampling, mean_of_replicates
+from assay.estimates import Estimate, Resampling, mean_of_replicates, range_of_replicates
 from assay.evaluation import judge_scores
-from assay.fold_statistics import FoldScores, mean_accuracy, mean_correlation
 from assay.leave_groups_out import Fold, leave_groups_out
 from assay.logistic import Floats
 from assay.pairwise import MINIMUM_PAIRS, Pairs
@@ -24,6 +28,9 @@ from assay.ridge import GroupedRidge, RidgePath
 
 RAW, DEMEANED, SHUFFLED = 0, 1, 2
 """Target columns of every fit; shuffled utilities are the third column and on."""
+
+ReadLayer = Callable[[int], tuple[ArrayLike, ArrayLike]]
+"""layer → activations of the training tasks [n, d] and of the evaluation tasks [m, d]."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,12 @@ class Settings:
 class Design:
     """Who trains, who chooses and who is reported; the same for all features and layers.
 
-    `sweep` and `final` are places in `evaluation`: halves of a seeded permutation of its sorted ids.
+    Attributes:
+        train, evaluation: the tasks.
+        sweep, final: places in `evaluation`: halves of a seeded permutation of its sorted ids.
+        settings: how they are read.
+        targets: [n, k] what each fit is trained on: utilities, demeaned utilities, shuffles of the utilities.
+        choosing: [k, sweep] what its penalty is chosen by: the same of the sweep half.
     """
 
     train: Tasks
@@ -82,6 +94,7 @@ class Design:
     final: NDArray[np.intp]
     settings: Settings
     targets: Floats = field(repr=False)
+    choosing: Floats = field(repr=False)
 
     @classmethod
     def of(cls, train: Tasks, evaluation: Tasks, settings: Settings) -> "Design":
@@ -96,21 +109,33 @@ class Design:
         by_id = np.argsort(np.asarray(evaluation.ids))
         order = by_id[np.random.default_rng(settings.seed).permutation(len(by_id))]
         half = len(order) // 2
+        sweep, final = np.sort(order[:half]), np.sort(order[half:])
         rng = np.random.default_rng(settings.seed)
-        shuffled = [rng.permutation(train.mu) for _ in range(settings.shuffles)]
-        targets = np.stack([train.mu, demean(train.mu, train.topics), *shuffled], axis=1)
-        return cls(train, evaluation, np.sort(order[:half]), np.sort(order[half:]), settings, targets)
+        trained = _with_shuffles(train, settings.shuffles, rng)
+        choosing = _with_shuffles(evaluation, settings.shuffles, rng, sweep)
+        return cls(train, evaluation, sweep, final, settings, trained.T, choosing)
 
     @property
     def final_pairs(self) -> Pairs:
         """Choices between two tasks of the final half, numbered by place in `final`."""
         return self.evaluation.pairs.within(self.final, len(self.evaluation.ids))
 
-    def truth(self, rows: NDArray[np.intp]) -> Floats:
-        """[k, rows] what the scores of each target should agree with: shuffles train, true utilities judge."""
+    @property
+    def truth(self) -> Floats:
+        """[k, final] what the scores of each target should agree with: shuffles train and choose, true utilities judge."""
         demeaned = demean(self.evaluation.mu, self.evaluation.topics)
         columns = [self.evaluation.mu, demeaned] + [self.evaluation.mu] * self.settings.shuffles
-        return np.stack(columns)[:, rows]
+        return np.stack(columns)[:, self.final]
+
+
+def _with_shuffles(
+    tasks: Tasks, shuffles: int, rng: np.random.Generator, rows: NDArray[np.intp] | None = None
+) -> Floats:
+    """[k, rows] utilities, demeaned utilities (by the topic means of all tasks), and shuffles among the rows."""
+    chosen = np.arange(len(tasks.mu)) if rows is None else rows
+    mu = tasks.mu[chosen]
+    shuffled = [rng.permutation(mu) for _ in range(shuffles)]
+    return np.stack([mu, demean(tasks.mu, tasks.topics)[chosen], *shuffled])
 
 
 @dataclass(frozen=True)
@@ -119,7 +144,7 @@ class HeldOut:
 
     Attributes:
         probes: of the raw and of the demeaned utilities.
-        sweep_r: [k] Pearson r of every target on the sweep half, at its chosen penalty.
+        sweep_r: [k] Pearson r of every target with what it is chosen by on the sweep half, at its chosen penalty.
         scores: [k, m] of every target for the final half.
     """
 
@@ -149,7 +174,7 @@ def read_out(train: ArrayLike, evaluation: ArrayLike, design: Design) -> Readout
 def _held_out(ridge: GroupedRidge, evaluation: Floats, design: Design) -> HeldOut:
     path = ridge.fit(design.settings.alphas)
     sweep = path.predict(evaluation[design.sweep]).transpose(0, 2, 1)  # [a, k, m]
-    r = np.nan_to_num(point_pearson(sweep, design.truth(design.sweep)))
+    r = np.nan_to_num(point_pearson(sweep, design.choosing))
     best, targets = r.argmax(axis=0), np.arange(r.shape[1])
     final = path.predict(evaluation[design.final])[best, :, targets]
     probes = (_probe(path, int(best[RAW]), RAW, ridge), _probe(path, int(best[DEMEANED]), DEMEANED, ridge))
@@ -163,66 +188,25 @@ def _probe(path: RidgePath, alpha: int, target: int, ridge: GroupedRidge) -> Uti
 
 
 def held_out_estimates(readout: Readout, design: Design) -> dict[str, Estimate]:
-    """Everything about the final half: `heldout_r`, `demeaned_r`, …, and the shuffled control.
+    """Everything about the final half: `heldout_r`, `demeaned_r`, …, and the controls of `shuffle_controls`.
 
     Accuracies are left out where fewer than `MINIMUM_PAIRS` pairs of final tasks were compared.
     """
-    scores, truth = readout.held_out.scores, design.truth(design.final)
+    scores, truth = readout.held_out.scores, design.truth
     pairs = design.final_pairs if len(design.final_pairs) >= MINIMUM_PAIRS else None
     found: dict[str, Estimate] = {}
     for name, target in (("heldout", RAW), ("demeaned", DEMEANED)):
         judged = judge_scores(scores[target], truth[target], pairs, design.settings.resampling)
         found |= {f"{name}_{metric}": estimate for metric, estimate in judged.items()}
     if design.settings.shuffles > 1:
-        found["shuffled_r"] = mean_of_replicates(
-            np.nan_to_num(point_pearson(scores[SHUFFLED:], truth[SHUFFLED:]))
-        )
+        drawn = np.nan_to_num(point_pearson(scores[SHUFFLED:], truth[SHUFFLED:]))
+        found |= shuffle_controls(drawn)
     return found
 
 
-def topic_scores(readout: Readout, design: Design, target: int) -> FoldScores:
-    """Predictions for held-out topics, to be compared with the raw utilities."""
-    return FoldScores.of_target(readout.folds, target, design.train.mu, design.train.topics)
+def shuffle_controls(drawn: ArrayLike) -> dict[str, Estimate]:
+    """From r of every shuffle: `shuffled_r`, their mean, and `null_r`, the range in which one more shuffle would fall.
 
-
-def has_choices(folds: FoldScores, pairs: Pairs) -> bool:
-    """Whether enough pairs lie within held-out topics for an interval of their accuracy."""
-    return sum(len(pairs.within(rows, len(folds.truth))) for rows in folds.rows) >= MINIMUM_PAIRS
-
-
-def topic_estimates(readout: Readout, design: Design) -> dict[str, Estimate]:
-    """Everything about held-out topics: means over folds, unweighted and weighted, and the shuffled control."""
-    resampling, pairs = design.settings.resampling, design.train.pairs
-    raw, demeaned = topic_scores(readout, design, RAW), topic_scores(readout, design, DEMEANED)
-    found = {
-        "topic_r": mean_correlation(raw, resampling, weighted=False),
-        "topic_r_weighted": mean_correlation(raw, resampling, weighted=True),
-        "topic_demeaned_r": mean_correlation(demeaned, resampling, weighted=False),
-    }
-    if has_choices(raw, pairs):
-        found["topic_accuracy"] = mean_accuracy(raw, pairs, resampling, weighted=False)
-        found["topic_accuracy_weighted"] = mean_accuracy(raw, pairs, resampling, weighted=True)
-    if design.settings.shuffles > 1:
-        shuffled = [
-            topic_scores(readout, design, SHUFFLED + draw).correlations().mean()
-            for draw in range(design.settings.shuffles)
-        ]
-        found["topic_shuffled_r"] = mean_of_replicates(shuffled)
-    return found
-
-
-def gaussian_controls(train: ArrayLike, evaluation: ArrayLike, design: Design) -> dict[str, Estimate]:
-    """r from Gaussian features with every feature's mean and standard deviation, mean over draws: `gaussian_r` on held-out
-    tasks, `topic_gaussian_r` on held-out topics."""
-    rows, others = np.asarray(train, dtype=np.float64), np.asarray(evaluation, dtype=np.float64)
-    mean, deviation = rows.mean(axis=0), rows.std(axis=0)
-    rng = np.random.default_rng(design.settings.seed)
-    held_out, topic = [], []
-    for _ in range(design.settings.shuffles):
-        drawn = read_out(
-            rng.normal(mean, deviation, rows.shape), rng.normal(mean, deviation, others.shape), design
-        )
-        truth = design.truth(design.final)
-        held_out.append(point_pearson(drawn.held_out.scores[RAW], truth[RAW]))
-        topic.append(topic_scores(drawn, design, RAW).correlations().mean())
-    return {"gaussian_r": mean_of_replicates(held_out), "topic_gaussian_r": mean_of_replicates(topic)}
+    The first tells whether the control is biased; the second is what an r without a control has to exceed.
+    """
+    return {"shuffled_r": mean_of_replicates(drawn), "null_r": range_of_replicates(drawn)}

@@ -12,26 +12,14 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
+@backends.takes_asking
 def ask_pairs(
+    asking: backends.Asking,
     tasks: Annotated[Path, typer.Option(help="tasks (JSONL, JSON or CSV: id, text)")],
     pairs: Annotated[Path, typer.Option(help="JSONL: condition_id, task_a, task_b, system_prompt or null")],
-    mode: backends.ModeOption,
-    temperature: Annotated[float, typer.Option(help="of sampling; 0 takes the most probable token")],
     repeats: Annotated[int, typer.Option(help="how often each pair is asked, half of it in each order")],
-    seed: Annotated[int, typer.Option(help="of the sampled answers")],
     out: Annotated[Path, typer.Option(help="counts per condition and pair (JSON, or Parquet by its suffix)")],
     metrics: Annotated[Path, typer.Option(help="counts and rates (JSON)")],
-    model: backends.ModelOption = None,
-    endpoint: backends.UrlOption = None,
-    endpoint_model: backends.NameOption = None,
-    judge_endpoint: backends.UrlOption = None,
-    judge_model: backends.NameOption = None,
-    key_variable: backends.KeyOption = "OPENAI_API_KEY",
-    concurrency: backends.ConcurrencyOption = 20,
-    timeout: backends.TimeoutOption = 60.0,
-    max_new_tokens: backends.TokensOption = None,
-    batch_tokens: backends.BatchOption = None,
-    params: backends.ParamsOption = Path("params.yaml"),
 ) -> None:
     """Write how often each task of each pair was chosen. Killed, it goes on where it was, as `measure` does."""
     from assay.files import write_json
@@ -39,22 +27,6 @@ def ask_pairs(
     from assay.preferences.task_files import read_texts
     from stages.preferences.asking_progress import asking_progress
 
-    asking = backends.Asking(
-        mode=mode,
-        model=model,
-        endpoint=endpoint,
-        endpoint_model=endpoint_model,
-        judge_endpoint=judge_endpoint,
-        judge_model=judge_model,
-        key_variable=key_variable,
-        concurrency=concurrency,
-        timeout=timeout,
-        temperature=temperature,
-        max_new_tokens=max_new_tokens,
-        seed=seed,
-        batch_tokens=batch_tokens,
-        params=params,
-    )
     texts = read_texts(tasks)
     wanted = read_pairs(pairs, texts)
     with (

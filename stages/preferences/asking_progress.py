@@ -1,17 +1,17 @@
-"""Progress of asking: a bar on a terminal, now and then a plain line elsewhere."""
+"""Progress of asking: answers, their rate, and the rank correlation of the active learning."""
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from stages.progress import LINE_EVERY
+from stages.display import Show, display, time_left
 
 
 class AskingMeter:
     """Counts answers; the rate counts only what this run asked. `total` is the most that will be asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, show: Show) -> None:
+        self._show = show
         self.total = self.answers = self.asked = 0
         self.iteration = 0
         self.rank_correlation = 0.0
@@ -42,45 +42,19 @@ class AskingMeter:
         """Counts, speed, the time left at most, and the rank correlation once there is one."""
         seconds = max(time.monotonic() - self.began, 1e-9)
         rate = self.asked / seconds
-        left = int((self.total - self.answers) / rate) if rate else 0
-        text = f"{self.answers}/{self.total} answers, {rate:.1f} answers/s, at most {left // 60}:{left % 60:02d} left"
+        left = (self.total - self.answers) / rate if rate else 0.0
+        text = f"{self.answers}/{self.total} answers, {rate:.1f} answers/s, at most {time_left(left)}"
         if self.iteration:
             text += f", iteration {self.iteration}, rank correlation {self.rank_correlation:.4f}"
         return text
 
     def show(self) -> None:
         """Show the present state."""
-        raise NotImplementedError
-
-
-class _Lines(AskingMeter):
-    """Plain lines on stderr, one every LINE_EVERY seconds."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.shown = time.monotonic()
-
-    def show(self) -> None:
-        if time.monotonic() - self.shown >= LINE_EVERY:
-            self.shown = time.monotonic()
-            print(self.line(), file=sys.stderr, flush=True)
+        self._show(self.answers, self.total, self.line())
 
 
 @contextmanager
 def asking_progress() -> Iterator[AskingMeter]:
-    """A meter that shows itself: a rich bar where stderr is a terminal, plain lines where it is not."""
-    if not sys.stderr.isatty():
-        yield _Lines()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-
-    columns = (TextColumn("asking"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[line]}"))
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("asking", line="")
-
-        class Bar(AskingMeter):
-            def show(self) -> None:
-                bar.update(task, total=self.total, completed=self.answers, line=self.line())
-
-        yield Bar()
+    """A meter that shows itself."""
+    with display("asking") as show:
+        yield AskingMeter(show)

@@ -3,11 +3,13 @@
 import asyncio
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import typer
@@ -26,12 +28,6 @@ ANSWER_LOCAL, ANSWER_REMOTE = (
     256,
 )  # where --max-new-tokens is not given: a label is short, but some servers think
 
-ModeOption = Annotated[
-    Mode, typer.Option(help="generation, exact label probabilities (both of --model), or an endpoint")
-]
-ModelOption = Annotated[
-    str | None, typer.Option(help="alias of the params file, Hugging Face folder, or pin (JSON)")
-]
 UrlOption = Annotated[str | None, typer.Option(help="base URL of an OpenAI-compatible endpoint")]
 NameOption = Annotated[str | None, typer.Option(help="the model's name there")]
 KeyOption = Annotated[
@@ -39,36 +35,40 @@ KeyOption = Annotated[
 ]
 ConcurrencyOption = Annotated[int, typer.Option(help="requests under way, a judge's included")]
 TimeoutOption = Annotated[float, typer.Option(help="seconds that a request may take")]
-TokensOption = Annotated[
-    int | None,
-    typer.Option(
-        help=f"most tokens of an answer ({ANSWER_LOCAL} of --model, {ANSWER_REMOTE} of an endpoint)"
-    ),
-]
-BatchOption = Annotated[
-    int | None, typer.Option(help=f"padded tokens in a batch ({TOKENS_CPU} on a CPU, {TOKENS_CUDA} on a GPU)")
-]
-ParamsOption = Annotated[Path, typer.Option(help="the params file with the registry of models")]
 
 
 @dataclass(frozen=True)
 class Asking:
-    """The options that choose a backend."""
+    """The options that choose a backend. A command that takes an `Asking` (`takes_asking`) has all of them."""
 
-    mode: Mode
-    model: str | None
-    endpoint: str | None
-    endpoint_model: str | None
-    judge_endpoint: str | None
-    judge_model: str | None
-    key_variable: str
-    concurrency: int
-    timeout: float
-    temperature: float
-    max_new_tokens: int | None
-    seed: int
-    batch_tokens: int | None
-    params: Path
+    mode: Annotated[
+        Mode, typer.Option(help="generation, exact label probabilities (both of --model), or an endpoint")
+    ]
+    temperature: Annotated[float, typer.Option(help="of sampling; 0 takes the most probable token")]
+    seed: Annotated[int, typer.Option(help="of the sampled answers, and of pairs and their order if drawn")]
+    model: Annotated[
+        str | None, typer.Option(help="alias of the params file, Hugging Face folder, or pin (JSON)")
+    ] = None
+    endpoint: UrlOption = None
+    endpoint_model: NameOption = None
+    judge_endpoint: UrlOption = None
+    judge_model: NameOption = None
+    key_variable: KeyOption = "OPENAI_API_KEY"
+    concurrency: ConcurrencyOption = 20
+    timeout: TimeoutOption = 60.0
+    max_new_tokens: Annotated[
+        int | None,
+        typer.Option(
+            help=f"most tokens of an answer ({ANSWER_LOCAL} of --model, {ANSWER_REMOTE} of an endpoint)"
+        ),
+    ] = None
+    batch_tokens: Annotated[
+        int | None,
+        typer.Option(help=f"padded tokens in a batch ({TOKENS_CPU} on a CPU, {TOKENS_CUDA} on a GPU)"),
+    ] = None
+    params: Annotated[Path, typer.Option(help="the params file with the registry of models")] = Path(
+        "params.yaml"
+    )
 
     def __post_init__(self) -> None:
         wanted, unwanted = ("endpoint", "model") if self.mode == "openai" else ("model", "endpoint")
@@ -96,6 +96,22 @@ class Asking:
             concurrency=self.concurrency,
             timeout=self.timeout,
         )
+
+
+def takes_asking(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with every option of `Asking` on its command line, in place of its keyword argument `asking`."""
+
+    @wraps(command)
+    def run_command(**given: object) -> None:
+        options: dict[str, Any] = {field.name: given.pop(field.name) for field in fields(Asking)}
+        command(asking=Asking(**options), **given)
+
+    own = [p for name, p in signature(command, eval_str=True).parameters.items() if name != "asking"]
+    added = signature(Asking, eval_str=True).parameters.values()
+    together = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in (*own, *added)]
+    vars(run_command)["__signature__"] = Signature(together)
+    run_command.__annotations__ = {p.name: p.annotation for p in together}
+    return run_command
 
 
 @contextmanager

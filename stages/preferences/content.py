@@ -35,7 +35,7 @@ def content(
     from assay.preferences.task_files import read_texts
     from assay.preferences.topics import read_topics
     from assay.preferences.utility_files import read_utilities
-    from stages.preferences.steps import stepping
+    from stages.step_progress import stepping
 
     texts, taxonomy = read_texts(tasks), read_topics(topics)
     kept = keep_tasks(read_utilities(utilities), taxonomy, [set(texts)], held_in="texts")

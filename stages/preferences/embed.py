@@ -24,7 +24,7 @@ def embed(
     from assay.preferences.content import encode_texts, encoder_fingerprint
     from assay.preferences.task_files import read_texts
     from assay.store import StoreHeader, create_store
-    from stages.preferences.steps import stepping
+    from stages.step_progress import stepping
 
     texts = read_texts(tasks)
     values = list(texts.values())

@@ -56,8 +56,8 @@ def fit(
     from assay.preferences.measurements import read_comparisons
     from assay.preferences.thurstone import fit_thurstone
     from assay.preferences.utility_files import write_utilities
-    from stages.preferences.steps import stepping
     from stages.preferences.task_order import in_task_order
+    from stages.step_progress import stepping
 
     with stepping("fit", 3) as tell:
         comparisons = in_task_order(read_comparisons(measurements), measurements, tasks)

@@ -12,16 +12,15 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
+@backends.takes_asking
 def measure(
+    asking: backends.Asking,
     tasks: Annotated[Path, typer.Option(help="tasks (JSONL, JSON or CSV: id, text)")],
-    mode: backends.ModeOption,
-    temperature: Annotated[float, typer.Option(help="of sampling; 0 takes the most probable token")],
     samples: Annotated[int, typer.Option(help="how often each pair is asked")],
     degree: Annotated[int, typer.Option(help="partners of each task in the initial random graph")],
     batch: Annotated[int, typer.Option(help="pairs per iteration after the first")],
     max_iterations: Annotated[int, typer.Option(help="iterations at most, the initial graph's included")],
     threshold: Annotated[float, typer.Option(help="rank correlation between iterations at which to stop")],
-    seed: Annotated[int, typer.Option(help="of the pairs, their order and the sampled answers")],
     out: Annotated[Path, typer.Option(help="choices and refusals, one row each (Parquet)")],
     failures: Annotated[Path, typer.Option(help="samples without a choice and why (JSONL)")],
     metrics: Annotated[Path, typer.Option(help="counts and rates (JSON)")],
@@ -32,17 +31,6 @@ def measure(
         Path | None, typer.Option(help="topics (JSON or CSV), of which equally many tasks are drawn")
     ] = None,
     system_prompt: Annotated[str | None, typer.Option(help="system message of every question")] = None,
-    model: backends.ModelOption = None,
-    endpoint: backends.UrlOption = None,
-    endpoint_model: backends.NameOption = None,
-    judge_endpoint: backends.UrlOption = None,
-    judge_model: backends.NameOption = None,
-    key_variable: backends.KeyOption = "OPENAI_API_KEY",
-    concurrency: backends.ConcurrencyOption = 20,
-    timeout: backends.TimeoutOption = 60.0,
-    max_new_tokens: backends.TokensOption = None,
-    batch_tokens: backends.BatchOption = None,
-    params: backends.ParamsOption = Path("params.yaml"),
 ) -> None:
     """Write every choice, what failed, and the counts. Killed, it goes on where it was.
 
@@ -55,22 +43,6 @@ def measure(
     from assay.preferences.task_files import read_texts
     from stages.preferences.asking_progress import asking_progress
 
-    asking = backends.Asking(
-        mode=mode,
-        model=model,
-        endpoint=endpoint,
-        endpoint_model=endpoint_model,
-        judge_endpoint=judge_endpoint,
-        judge_model=judge_model,
-        key_variable=key_variable,
-        concurrency=concurrency,
-        timeout=timeout,
-        temperature=temperature,
-        max_new_tokens=max_new_tokens,
-        seed=seed,
-        batch_tokens=batch_tokens,
-        params=params,
-    )
     settings = Settings(
         degree=degree,
         batch=batch,
@@ -78,10 +50,10 @@ def measure(
         samples=samples,
         threshold=threshold,
         quantile=quantile,
-        seed=seed,
-        pair_order_seed=seed,
+        seed=asking.seed,
+        pair_order_seed=asking.seed,
     )
-    texts, n_excluded = choose_tasks(read_texts(tasks), exclude, strata, sample, seed)
+    texts, n_excluded = choose_tasks(read_texts(tasks), exclude, strata, sample, asking.seed)
     with (
         backends.open_backend(asking) as backend,
         asking_progress() as progress,

@@ -47,7 +47,7 @@ def ood_stats(
     from assay.preferences.deltas import join_deltas
     from assay.preferences.ood import behavioural_deltas, by_condition
     from assay.preferences.pairwise import read_pairwise
-    from stages.preferences.steps import stepping
+    from stages.step_progress import stepping
 
     resampling = Resampling(seed, resamples)
     counts = read_pairwise(pairwise)

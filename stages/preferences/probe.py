@@ -10,12 +10,12 @@ import typer
 from stages.cli import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import numpy as np
 
-    from assay.preferences.probe_study import FeatureSet, ReadLayer
-    from assay.preferences.readout import Design
+    from assay.preferences.probe_study import FeatureSet
+    from assay.preferences.readout import Design, ReadLayer
     from assay.store import ActivationStore
 
 app = typer.Typer(add_completion=False)
@@ -41,7 +41,7 @@ def probe(
     out: Annotated[Path, typer.Option(help="folder for NAME.safetensors, NAME_demeaned…, NAME_bt…")],
     table: Annotated[Path, typer.Option(help="CSV with one row per feature set and layer")],
     topic_table: Annotated[Path, typer.Option(help="CSV with one row per feature set and held-out topics")],
-    metrics: Annotated[Path, typer.Option(help="numbers of the layer chosen on the sweep half")],
+    metrics: Annotated[Path, typer.Option(help="numbers of the chosen layers")],
     train_choices: Annotated[
         Path | None,
         typer.Option(help="Parquet, JSONL, CSV or YAML: task_a, task_b, choice"),
@@ -61,7 +61,6 @@ def probe(
     from assay.preferences.topics import read_topics
     from assay.preferences.utility_files import read_utilities
     from assay.store import open_store
-    from stages.preferences.steps import stepping
 
     paths = _named(features)
     taxonomy = read_topics(topics)
@@ -75,20 +74,7 @@ def probe(
             keep_tasks(mu, taxonomy, held, choices) for mu, choices in zip(utilities, chosen, strict=True)
         )
         design = Design.of(train.tasks, evaluation.tasks, settings)
-        sets: list[FeatureSet] = []
-        with stepping("read out", sum(len(store.layers) for store in stores.values())) as tell:
-            for name, store in stores.items():
-                before = sum(len(done.layers) for done in sets)
-                sets.append(
-                    probe_study.study_features(
-                        name,
-                        _reader(store, design),
-                        store.layers,
-                        design,
-                        penalties=_grid(bt_penalties),
-                        tell=partial(_tell, tell, before, name),
-                    )
-                )
+        sets = _study(stores, design, _grid(bt_penalties))
         for found in sets:
             _save(out, found, stores[found.name], design)
         reported = None if layer is None else _layer(layer, stores)
@@ -128,6 +114,24 @@ def _grid(described: str) -> list[float]:
     if not grid:
         raise AssayError(f"penalties {described!r} name no penalty; COUNT must be at least 1")
     return grid
+
+
+def _study(
+    stores: "Mapping[str, ActivationStore]", design: "Design", penalties: list[float]
+) -> "list[FeatureSet]":
+    """Every feature set, with the layers of all of them as one progress."""
+    from assay.preferences.probe_study import study_features
+    from stages.step_progress import stepping
+
+    sets: list[FeatureSet] = []
+    with stepping("read out", sum(len(store.layers) for store in stores.values())) as tell:
+        for name, store in stores.items():
+            tell_layer = partial(_tell, tell, sum(len(done.layers) for done in sets), name)
+            read = _reader(store, design)
+            sets.append(
+                study_features(name, read, store.layers, design, penalties=penalties, tell=tell_layer)
+            )
+    return sets
 
 
 def _tell(tell: "Callable[[int, str], None]", before: int, name: str, done: int) -> None:

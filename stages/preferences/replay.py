@@ -46,8 +46,8 @@ def replay(
     from assay.files import write_json
     from assay.preferences.measurements import read_comparisons
     from assay.preferences.replay import replay as run_again
-    from stages.preferences.steps import stepping
     from stages.preferences.task_order import in_task_order
+    from stages.step_progress import stepping
 
     recorded = read_params(settings)
     comparisons = in_task_order(read_comparisons(measurements), measurements, tasks)

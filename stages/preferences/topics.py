@@ -84,7 +84,7 @@ def _judge(
 ) -> tuple[dict[str, str], Counts]:
     from assay.chat_api import ChatApi
     from assay.preferences.topic_judge import judge_topics
-    from stages.preferences.steps import stepping
+    from stages.step_progress import stepping
 
     with (
         asyncio.Runner() as runner,

@@ -12,6 +12,7 @@ from assay.estimates import (
     bootstrap_weights,
     mean_of_replicates,
     paired_difference,
+    range_of_replicates,
     wilson,
 )
 
@@ -51,6 +52,14 @@ def test_replicates_have_the_t_interval():
     np.testing.assert_allclose([found.lower, found.upper], [expected.low, expected.high])
     with pytest.raises(AssayError, match="at least two"):
         mean_of_replicates([0.5])
+
+
+def test_one_more_replicate_falls_into_the_range_as_often_as_it_says():
+    draws = np.random.default_rng(0).normal(3, 2, size=(2000, 9))
+    ranges = [range_of_replicates(row[:8]) for row in draws]
+    held = sum(found.holds(row[8]) for found, row in zip(ranges, draws, strict=True))
+    assert 0.94 < held / len(draws) < 0.96
+    assert ranges[0].value == pytest.approx(draws[0, :8].mean())
 
 
 @pytest.mark.parametrize("method", ["percentile", "BCa"])

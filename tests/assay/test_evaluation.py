@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import pearsonr
+from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import r2_score
 
 from assay.errors import AssayError
@@ -32,7 +32,8 @@ def test_numbers_of_a_saved_probe_on_arrays(data):
     X, probe, _, utilities = data
     found = evaluate_probe(probe, X, utilities, resampling=RESAMPLING)
     predicted = probe.predict(X)
-    assert found.keys() == {"r", "r2", "r2_shifted"}
+    assert found.keys() == {"r", "spearman", "r2", "r2_shifted"}
+    assert found["spearman"].value == pytest.approx(spearmanr(predicted, utilities).statistic)
     assert found["r"].value == pytest.approx(pearsonr(predicted, utilities).statistic)
     assert found["r2"].value == pytest.approx(r2_score(utilities, predicted))
     assert found["r2_shifted"].value >= found["r2"].value

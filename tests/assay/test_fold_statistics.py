@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import pearsonr
+from scipy.stats import pearsonr, spearmanr
 
 from assay.errors import AssayError
 from assay.estimates import Resampling
@@ -10,6 +10,7 @@ from assay.fold_statistics import (
     fold_correlations,
     mean_accuracy,
     mean_correlation,
+    mean_rank_correlation,
 )
 from assay.pairwise import Pairs
 
@@ -51,6 +52,20 @@ def test_resamples_draw_items_within_groups():
         means.append(np.mean(r))
     estimate = mean_correlation(scores, Resampling(seed=0, resamples=2000), weighted=False)
     assert [estimate.lower, estimate.upper] == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.03)
+
+
+def test_rank_correlations_are_averaged_and_resampled_within_groups():
+    scores, rng, means = folds(1.0), np.random.default_rng(1), []
+    pairs = [(s, scores.truth[r]) for r, s in zip(scores.rows, scores.scores, strict=True)]
+    for _ in range(1000):
+        drawn = [rng.integers(0, len(values), len(values)) for values, _ in pairs]
+        means.append(
+            np.mean([spearmanr(s[d], t[d]).statistic for (s, t), d in zip(pairs, drawn, strict=True)])
+        )
+    estimate = mean_rank_correlation(scores, Resampling(seed=0, resamples=1000))
+    assert estimate.value == pytest.approx(np.mean([spearmanr(s, t).statistic for s, t in pairs]))
+    assert [estimate.lower, estimate.upper] == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.03)
+    assert estimate.n == 70
 
 
 def test_a_paired_difference_sees_what_separate_intervals_hide():

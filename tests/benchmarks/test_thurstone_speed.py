@@ -42,7 +42,7 @@ def autograd(objective: Objective):
         z = (mu[winner] - mu[loser]) / torch.sqrt(variance[winner] + variance[loser])
         value = -(count * torch.special.log_ndtr(z)).sum() + (log_sigma**2).sum()
         (gradient,) = torch.autograd.grad(value, p)
-        return float(value), gradient.numpy()
+        return float(value.detach()), gradient.numpy()
 
     return value_and_gradient
 

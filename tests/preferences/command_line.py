@@ -1,19 +1,8 @@
 """The stages of the preference study, run in this process."""
 
-import sys
-from importlib import import_module
-
-from stages.cli import run
+from stage_runner import run_stage
 
 
 def stage(name: str, *arguments: object) -> int:
     """Run `python -m stages.preferences.<name> arguments` in this process; the exit status."""
-    module = import_module(f"stages.preferences.{name}")
-    before, sys.argv = sys.argv, [name, *map(str, arguments)]
-    try:
-        run(module.app)
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    finally:
-        sys.argv = before
-    return 0
+    return run_stage(f"preferences.{name}", *arguments)

@@ -12,7 +12,6 @@ from assay.preferences.deltas import join_deltas
 from assay.preferences.ood import (
     Points,
     _pearson,
-    _spearman,
     agreement,
     behavioural_deltas,
     by_condition,
@@ -64,10 +63,6 @@ def test_weighted_correlations_are_scipys_of_repeated_items():
         repeats = row.astype(int)
         a, b = np.repeat(x, repeats), np.repeat(y, repeats)
         assert _pearson(x, y)(row[None])[0] == pytest.approx(stats.pearsonr(a, b).statistic)
-        assert _spearman(x, y)(row[None])[0] == pytest.approx(stats.spearmanr(a, b).statistic)
-    np.testing.assert_allclose(
-        _spearman(x, y)(weights), [_spearman(x, y)(row[None])[0] for row in weights], rtol=1e-12
-    )
 
 
 def test_agreement_is_scipys_with_intervals_that_hold_it():

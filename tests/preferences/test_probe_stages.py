@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from preferences.command_line import stage
 from preferences.planted_probes import TOPICS, Planted
-from scipy.stats import pearsonr
+from scipy.stats import pearsonr, spearmanr
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -52,6 +52,8 @@ def test_held_out_numbers_are_those_of_a_scikit_learn_loop(planted, metrics):
         assert metrics[f"{name}_layer"] == layer
         predicted = fits[best].predict(X[final])
         assert metrics[f"{name}_heldout_r"] == pytest.approx(pearsonr(predicted, planted.mu[final]).statistic)
+        rho = spearmanr(predicted, planted.mu[final]).statistic
+        assert metrics[f"{name}_heldout_spearman"] == pytest.approx(rho)
 
 
 def test_chat_beats_base_beats_content_with_intervals_that_exclude_zero(metrics):
@@ -113,6 +115,11 @@ def test_tables_hold_every_layer_and_topic(planted, metrics):
             metrics[f"{name}_topic_r_weighted"]
         )
         assert part["r"].std(ddof=0) == pytest.approx(metrics[f"{name}_topic_r_sd"])
+        chosen = part["layer"].value_counts()
+        assert metrics[f"{name}_topic_layer_mode_folds"] == chosen.max()
+        assert part["layer"].median() == metrics[f"{name}_topic_layer"]
+        by_layer = layers[layers["features"] == name].set_index("layer")["chosen_folds"]
+        assert by_layer[by_layer > 0].to_dict() == chosen.to_dict()
 
 
 def test_a_rerun_writes_the_same_bytes(planted, tmp_path):
@@ -167,6 +174,7 @@ def test_figures_show_what_the_tables_say(planted, metrics, tmp_path):
         (bars["features"] == "base") & (bars["split"] == "held-out topics") & (bars["metric"] == "Pearson r")
     ]
     assert row["value"].item() == pytest.approx(metrics["base_topic_r"])
+    assert row["layer"].item() == metrics["base_topic_layer"]
     means = pd.read_csv(tmp_path / "topic_means.csv").set_index("topic")
     mine = planted.mu[planted.train][planted.topic[planted.train] == 2]
     assert means.loc["games", "mean"] == pytest.approx(mine.mean())

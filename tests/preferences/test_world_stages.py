@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from preferences.command_line import stage
-from scipy.stats import norm
+from scipy.stats import norm, spearmanr
 
 from assay.preferences.conditions import BASELINE
 from assay.preferences.pairwise import read_pairwise
@@ -221,6 +221,9 @@ def test_truth_correlates_with_its_parts(study, tmp_path):
         expected = np.corrcoef(part["measured"], part["true"])[0, 1]
         assert metrics[f"{split}_utility_pearson"] == pytest.approx(expected, abs=1e-5)
         assert metrics[f"{split}_topic_part_pearson"] < expected
+        rho = spearmanr(part["measured"], part["true"]).statistic
+        assert metrics[f"{split}_utility_spearman"] == pytest.approx(rho, abs=1e-4)
+        assert metrics[f"{split}_utility_spearman_lo"] < rho < metrics[f"{split}_utility_spearman_hi"]
     own = pd.read_csv(study.folder / "tasks.csv")[["id", "text"]]
     own.to_csv(tmp_path / "own.csv", index=False)
     assert stage("truth", "--tasks", tmp_path / "own.csv", *common) == 0

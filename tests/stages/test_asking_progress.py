@@ -1,6 +1,6 @@
 import pytest
 
-from stages.preferences import asking_progress
+from stages import display
 from stages.preferences.asking_progress import asking_progress as progress
 
 
@@ -8,7 +8,7 @@ def test_plain_lines_where_stderr_is_no_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock = [0.0]
-    monkeypatch.setattr(asking_progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(display.time, "monotonic", lambda: clock[0])
     with progress() as meter:
         meter.resume(50)  # by an earlier run: it does not count as speed
         meter.start(100)
@@ -23,7 +23,7 @@ def test_plain_lines_where_stderr_is_no_terminal(
 
 
 def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(asking_progress.sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(display.sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "160")
     with progress() as meter:
         meter.start(100)

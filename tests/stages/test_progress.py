@@ -1,6 +1,6 @@
 import pytest
 
-from stages import progress
+from stages import display
 from stages.progress import reading_progress
 
 
@@ -8,7 +8,7 @@ def test_plain_lines_where_stderr_is_no_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(display.time, "monotonic", lambda: clock[0])
     with reading_progress() as meter:
         meter.start(100, 1000)
         meter.resume(50, 500)  # by an earlier run: it does not count as speed
@@ -21,7 +21,7 @@ def test_plain_lines_where_stderr_is_no_terminal(
 
 
 def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(display.sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "120")
     with reading_progress() as meter:
         meter.start(100, 1000)

@@ -1,32 +1,16 @@
 """A whole token study on a tiny random model and small files, run once through the stages' command lines."""
 
 import random
-import sys
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 
 import pytest
+import stage_runner
 import toy_models
 import toy_tokenizers
 
-from stages.cli import run
-
 SENTENCE = "the cat sat on the mat and the dog ran question answer city of Rome naïve 🙂 <eos>"
 HOSTILE = 'the cat </span></script><script>document.title = "owned"</script> <b>sat</b> &amp; on the mat\n'
-
-
-def cli(name: str, *arguments: object) -> int:
-    """Run `python -m stages.<name> arguments` in this process; the exit status."""
-    module = import_module(f"stages.{name}")
-    before, sys.argv = sys.argv, [name, *map(str, arguments)]
-    try:
-        run(module.app)
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    finally:
-        sys.argv = before
-    return 0
 
 
 class Study:
@@ -95,13 +79,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     made = Study(tmp_path_factory.mktemp("study"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASSAY_SCRATCH", str(made.folder / "scratch"))
-        assert cli("tokens.prepare", *made.prepare_options()) == 0
-        assert cli("extract", *made.extract_options()) == 0
+        assert stage_runner.run_stage("tokens.prepare", *made.prepare_options()) == 0
+        assert stage_runner.run_stage("extract", *made.extract_options()) == 0
         for variant in ("next", "current"):
-            assert cli("tokens.probe", *made.probe_options(variant)) == 0
+            assert stage_runner.run_stage("tokens.probe", *made.probe_options(variant)) == 0
     return made
 
 
 @pytest.fixture(scope="session")
 def run_stage() -> Callable[..., int]:
-    return cli
+    return stage_runner.run_stage
