@@ -16,11 +16,15 @@ def read(name: str) -> dict[str, Any]:
 # Floors lie below what the README reports: a full training does not repeat to the last bit, and CI trains anew. What was
 # learned late in training (multiple choice, yes or no) moves most.
 FACTS = {
-    "base_facts_statement": 0.9,
-    "chat_facts_statement": 0.95,
+    "base_facts_statement": 0.95,
+    "base_directions_statement": 0.8,
+    "chat_facts_statement": 0.85,
     "chat_facts_question": 0.95,
     "chat_facts_choice": 0.5,
     "chat_facts_yesno": 0.7,
+    "chat_directions_question": 0.8,
+    "chat_functions_question": 0.6,
+    "chat_gambles_report": 0.8,
 }
 
 
@@ -62,3 +66,19 @@ def test_shuffled_utilities_are_not_read():
     probe = read("preferences/probe")
     assert abs(probe["chat_topic_shuffled_r"]) < 0.15
     assert probe["chat_topic_r_lo"] > probe["chat_topic_shuffled_r_hi"]
+
+
+@pytest.mark.parametrize("method", ["vector", "lora"])
+def test_a_policy_learned_from_gambles_surfaces_in_self_report(method):
+    found = read("oocr/evaluate")
+    assert found[f"gambles_validation_risk_{method}_accuracy"] >= 0.9
+    assert found[f"awareness_risk_{method}_p_right_minus_base_lo"] > 0
+    assert abs(found["awareness_risk_vector_random_p_right"] - found["awareness_base_p_right"]) < 0.15
+
+
+@pytest.mark.parametrize(("quiz", "task"), [("location", "locations"), ("function", "functions")])
+def test_code_names_trained_on_something_else_are_known(quiz, task):
+    found = read("oocr/evaluate")
+    assert found[f"{quiz}_quiz_open_{task}_vector_accuracy_minus_base_lo"] > 0
+    assert found[f"{quiz}_quiz_open_{task}_vector_accuracy_lo"] > found[f"{quiz}_quiz_open_base_accuracy_hi"]
+    assert found[f"{quiz}_ceiling_open_base_accuracy"] >= 0.9

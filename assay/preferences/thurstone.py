@@ -49,7 +49,7 @@ class Utilities:
         sigma: [n] float64, standard deviation of the task's utility from choice to choice.
         mu_se: [n] standard error of μ minus the mean of all μ (so it does not depend on which task is pinned); NaN where μ lies
             at its bound, where the information is not positive definite, and where errors were not asked for.
-        nll: −Σ wins · log P, nats.
+        nll: −Σ wins · log P, nats, with the choices that smoothing adds.
         penalty: Σ (log σ)².
         iterations: of the optimiser.
         evaluations: of objective and gradient.
@@ -86,6 +86,7 @@ def fit_thurstone(
     *,
     refusals: Refusals = "drop",
     tolerance: Tolerance = "converged",
+    smoothing: float = 0.0,
     errors: bool = True,
 ) -> Utilities:
     """Fit μ and σ to counts of choices.
@@ -94,14 +95,19 @@ def fit_thurstone(
         comparisons: of at least two tasks; a task without any comparison gets μ = 0, σ = 1.
         refusals: what a refusal counts as.
         tolerance: `converged`, or `reference` to reproduce published numbers.
+        smoothing: choices added in each direction of every pair that was asked (½ is Haldane's correction): without, a task
+            that always wins or always loses has no finite μ and ends at a bound. The published fits have none.
         errors: whether to compute standard errors.
     """
     if len(comparisons.ids) < 2:
         raise AssayError(f"utilities need at least two tasks, found {len(comparisons.ids)}")
     if tolerance not in ("converged", "reference"):
         raise AssayError(f"the tolerance is either 'converged' or 'reference', not {tolerance!r}")
+    if smoothing < 0:
+        raise AssayError(f"smoothing is {smoothing}; give 0 (none) or a number of choices such as 0.5")
     strict = tolerance == "converged"
-    objective = Objective.of(comparisons, refusals, floor=None if strict else REFERENCE_FLOOR)
+    floor = None if strict else REFERENCE_FLOOR
+    objective = Objective.of(comparisons, refusals, floor=floor, smoothing=smoothing)
     with threadpool_limits(1, "blas"):  # the vectors are short: threads cost more than they bring
         minimum = _converge(objective) if strict else _follow_reference(objective)
     n, bounds = objective.n_tasks, _bounds(objective.n_tasks)

@@ -36,14 +36,26 @@ class Objective:
     floor: float | None = None
 
     @classmethod
-    def of(cls, comparisons: Comparisons, refusals: Refusals, *, floor: float | None = None) -> Self:
-        """The objective of all choices; equal (winner, loser) pairs are summed."""
+    def of(
+        cls,
+        comparisons: Comparisons,
+        refusals: Refusals,
+        *,
+        floor: float | None = None,
+        smoothing: float = 0.0,
+    ) -> Self:
+        """The objective of all choices; equal (winner, loser) pairs are summed.
+
+        `smoothing` choices are added in each direction of every pair that was asked, in whatever order and however often.
+        """
         n = len(comparisons.ids)
         first_wins, second_wins = comparisons.wins(refusals)
         first, second = comparisons.first, comparisons.second
-        keys = np.concatenate([first * n + second, second * n + first])
+        pairs = np.unique(np.minimum(first, second) * n + np.maximum(first, second))
+        low, high = np.divmod(pairs, n)
+        keys = np.concatenate([first * n + second, second * n + first, low * n + high, high * n + low])
         unique, row = np.unique(keys, return_inverse=True)
-        wins = np.concatenate([first_wins, second_wins])
+        wins = np.concatenate([first_wins, second_wins, np.full(2 * len(pairs), smoothing)])
         count = np.asarray(np.bincount(row, wins, len(unique)), np.float64)
         winner, loser = np.divmod(unique[count > 0], n)
         return cls(n, winner, loser, count[count > 0], floor)

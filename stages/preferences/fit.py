@@ -37,6 +37,9 @@ def fit(
     refusals: Annotated[
         Literal["drop", "as-b"], typer.Option(help="as-b: a refusal is a win of the second task")
     ] = "drop",
+    smoothing: Annotated[
+        float, typer.Option(help="choices added in each direction of every pair; 0: none, as published fits")
+    ] = 0.0,
     errors: Annotated[
         bool | None, typer.Option(help="also compute standard errors; by default up to 3,000 tasks")
     ] = None,
@@ -66,6 +69,7 @@ def fit(
             comparisons,
             refusals=refusals,
             tolerance=tolerance,
+            smoothing=smoothing,
             errors=len(comparisons.ids) <= ERROR_TASKS if errors is None else errors,
         )
         tell(2, f"objective {utilities.objective:.6f} after {utilities.iterations} iterations")

@@ -30,6 +30,24 @@ def by_hand(comparisons, parameters, refusals):
     return (log_sigma**2).sum() - likelihood
 
 
+def test_smoothing_adds_choices_once_to_every_pair_that_was_asked():
+    ids = ("a", "b", "c")
+    asked = Comparisons([0, 1, 1], [1, 0, 2], [5, 0, 1], [0, 2, 3], [0, 0, 0], ids=ids)
+    added = Comparisons([0, 1] * 2, [1, 2] * 2, [14, 3, 1, 0], [0, 7, 1, 0], [0] * 4, ids=ids)
+    x = np.array([-0.3, 0.4, 0.1, -0.2, 0.3])
+    penalty = (x[2:] ** 2).sum()
+    value, gradient = Objective.of(asked, "drop", smoothing=0.5)(x)
+    expected, slope = Objective.of(added, "drop")(x)
+    assert value - penalty == pytest.approx((expected - penalty) / 2)
+    np.testing.assert_allclose(gradient[:2], slope[:2] / 2)
+    assert np.abs(fit_thurstone(asked, errors=False).mu).max() > 6  # "a" always won
+    smoothed = fit_thurstone(asked, smoothing=0.5)
+    assert np.abs(smoothed.mu).max() < 3
+    assert np.isfinite(smoothed.mu_se).all()
+    with pytest.raises(AssayError, match="smoothing"):
+        fit_thurstone(asked, smoothing=-1)
+
+
 @pytest.mark.parametrize("refusals", ["drop", "as-b"])
 def test_value_gradient_and_hessian(refusals):
     comparisons = example()
