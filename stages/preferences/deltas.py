@@ -8,6 +8,7 @@ import typer
 from stages.cli import run
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from assay.preferences.pairwise import Pairwise
@@ -31,53 +32,20 @@ def deltas(
     utilities: Annotated[Path, typer.Option(help="CSV: condition_id, task_id, mu, score, default_mu")],
 ) -> None:
     """Write probe deltas of the probes' best layer and of `layer`, and utilities fitted under each condition."""
-    import numpy as np
     import pandas as pd
 
     from assay.errors import AssayError
     from assay.files import write_text
-    from assay.layers import resolve_layer
-    from assay.preferences.conditions import BASELINE
     from assay.preferences.pairwise import read_pairwise
     from assay.preferences.utility_files import read_utilities
-    from assay.probe_files import load_probes
-    from assay.probes import UtilityProbe
     from assay.records import read_records
-    from assay.store import open_store
 
-    read, info = load_probes(probes)
     records = read_records(prompts)
-    with open_store(activations) as store:
-        for name in ("pin_fingerprint", "site", "position"):
-            wanted = getattr(info, name.removesuffix("_fingerprint"))
-            if getattr(store.header, name) != wanted:
-                raise AssayError(
-                    f"{activations} and {probes} differ in {name.removesuffix('_fingerprint')}; extract or fit again"
-                )
-        layers = {
-            "best": info.best_layer,
-            "reported": resolve_layer(layer, max(max(store.layers), max(read)) + 1),
-        }
-        rows = store.rows_of_ids([record.id for record in records])
-        scores: dict[str, np.ndarray] = {}
-        for name, number in layers.items():
-            probe = read.get(number)
-            if not isinstance(probe, UtilityProbe):
-                raise AssayError(f"{probes} holds no utility probe of layer {number}")
-            scores[name] = probe.predict(store.read(number, rows))
     table = pd.DataFrame([{"id": record.id, **record.fields} for record in records])
-    frames = []
-    for name, values in scores.items():
-        own = table.assign(score=values, layer=name)
-        neutral = own[own["condition_id"] == BASELINE].set_index("task_id")["score"]
-        own = own[own["condition_id"] != BASELINE]
-        if missing := sorted(set(own["task_id"]) - set(neutral.index)):
-            raise AssayError(f"{prompts}: task {missing[0]!r} has no prompt under {BASELINE!r}")
-        own = own.assign(
-            probe_delta=own["score"].to_numpy() - neutral[own["task_id"]].to_numpy(),
-            truth=np.sign(own["truth"]).astype(int),
-        )
-        frames.append(own)
+    scores = probe_scores(activations, probes, [record.id for record in records], layer)
+    frames = [
+        from_neutral(table.assign(score=values, layer=name), prompts) for name, values in scores.items()
+    ]
     columns = ["condition_id", "task_id", "probe_delta", "layer", "truth", "kind", "trained", "score"]
     everything = pd.concat(frames)[columns]
     write_text(out, everything.to_csv(index=False, lineterminator="\n"))
@@ -90,6 +58,50 @@ def deltas(
         raise AssayError(f"{pairwise} and {prompts} have no condition and task in common")
     write_text(utilities, joined.to_csv(index=False, lineterminator="\n"))
     typer.echo(f"{out}: {len(everything)} deltas; {utilities}: {len(joined)} utilities under conditions")
+
+
+def probe_scores(activations: Path, probes: Path, ids: list[str], layer: str) -> "dict[str, np.ndarray]":
+    """Scores [ids] of the probes' best layer (`best`) and of `layer` (`reported`)."""
+    from assay.errors import AssayError
+    from assay.layers import resolve_layer
+    from assay.probe_files import load_probes
+    from assay.probes import UtilityProbe
+    from assay.store import open_store
+
+    read, info = load_probes(probes)
+    with open_store(activations) as store:
+        for name in ("pin_fingerprint", "site", "position"):
+            wanted = getattr(info, name.removesuffix("_fingerprint"))
+            if getattr(store.header, name) != wanted:
+                raise AssayError(
+                    f"{activations} and {probes} differ in {name.removesuffix('_fingerprint')}; extract or fit again"
+                )
+        reported = resolve_layer(layer, max(max(store.layers), max(read)) + 1)
+        rows = store.rows_of_ids(ids)
+        scores = {}
+        for name, number in {"best": info.best_layer, "reported": reported}.items():
+            probe = read.get(number)
+            if not isinstance(probe, UtilityProbe):
+                raise AssayError(f"{probes} holds no utility probe of layer {number}")
+            scores[name] = probe.predict(store.read(number, rows))
+    return scores
+
+
+def from_neutral(table: "pd.DataFrame", prompts: Path) -> "pd.DataFrame":
+    """The rows of the other conditions, with `probe_delta` from the neutral one and the sign of their truth."""
+    import numpy as np
+
+    from assay.errors import AssayError
+    from assay.preferences.conditions import BASELINE
+
+    neutral = table[table["condition_id"] == BASELINE].set_index("task_id")["score"]
+    own = table[table["condition_id"] != BASELINE]
+    if missing := sorted(set(own["task_id"]) - set(neutral.index)):
+        raise AssayError(f"{prompts}: task {missing[0]!r} has no prompt under {BASELINE!r}")
+    return own.assign(
+        probe_delta=own["score"].to_numpy() - neutral[own["task_id"]].to_numpy(),
+        truth=np.sign(own["truth"]).astype(int),
+    )
 
 
 def condition_utilities(counts: "Pairwise", default: dict[str, float]) -> "pd.DataFrame":

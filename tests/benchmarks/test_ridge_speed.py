@@ -20,6 +20,8 @@ SIZES = [
     (6, 3000, 384),
 ]  # layers, tasks, features
 
+pytestmark = pytest.mark.timeout(1800)
+
 
 def problem(layers: int, n: int, d: int):
     """Layers of correlated features with a mean far from zero; utilities with a topic part."""
