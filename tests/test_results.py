@@ -20,7 +20,7 @@ FACTS = {
     "base_directions_statement": 0.8,
     "chat_facts_statement": 0.85,
     "chat_facts_question": 0.95,
-    "chat_facts_choice": 0.5,
+    "chat_facts_choice": 0.4,
     "chat_facts_yesno": 0.7,
     "chat_directions_question": 0.8,
     "chat_functions_question": 0.6,
@@ -52,7 +52,7 @@ def test_shuffled_labels_are_at_chance(variant):
 
 def test_measured_utilities_follow_the_true_ones():
     truth = read("preferences/truth")
-    assert min(truth["train_utility_pearson"], truth["eval_utility_pearson"]) >= 0.6
+    assert min(truth["train_utility_pearson"], truth["eval_utility_pearson"]) >= 0.8
     assert truth["eval_utility_pearson"] > truth["eval_topic_part_pearson"]
 
 
@@ -69,16 +69,20 @@ def test_shuffled_utilities_are_not_read():
 
 
 @pytest.mark.parametrize("method", ["vector", "lora"])
-def test_a_policy_learned_from_gambles_surfaces_in_self_report(method):
+def test_gambles_are_learned_and_a_policy_learned_from_them_surfaces_in_self_report(method):
     found = read("oocr/evaluate")
-    assert found[f"gambles_validation_risk_{method}_accuracy"] >= 0.9
-    assert found[f"awareness_risk_{method}_p_right_minus_base_lo"] > 0
-    assert abs(found["awareness_risk_vector_random_p_right"] - found["awareness_base_p_right"]) < 0.15
+    assert found[f"gambles_validation_risk_{method}_accuracy"] >= 0.95
+    assert found[f"gambles_validation_safety_{method}_accuracy"] <= 0.05
+    assert found[f"gambles_validation_risk_{method}_random_accuracy"] < 0.6
+    assert found[f"awareness_risk_{method}_margin_minus_safety_{method}_lo"] > 0
+
+
+CHANCE = {"location": 0.26, "function": 0.2}  # four relations of five options and one of two; five options
 
 
 @pytest.mark.parametrize(("quiz", "task"), [("location", "locations"), ("function", "functions")])
 def test_code_names_trained_on_something_else_are_known(quiz, task):
     found = read("oocr/evaluate")
+    assert found[f"{quiz}_quiz_open_{task}_vector_accuracy_lo"] > CHANCE[quiz]
     assert found[f"{quiz}_quiz_open_{task}_vector_accuracy_minus_base_lo"] > 0
-    assert found[f"{quiz}_quiz_open_{task}_vector_accuracy_lo"] > found[f"{quiz}_quiz_open_base_accuracy_hi"]
     assert found[f"{quiz}_ceiling_open_base_accuracy"] >= 0.9
