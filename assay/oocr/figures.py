@@ -16,6 +16,7 @@ from assay.oocr.subjects import BASE
 
 LABELS = {"accuracy": "share right", "margin": "margin: right − other (nats)"}
 AXES: dict[Axis, str] = {"layer": "layer (decoder block)", "lr": "learning rate", "step": "optimiser steps"}
+FEW = 6
 
 
 def draw_tasks(table: pd.DataFrame, path: Path) -> None:
@@ -112,7 +113,10 @@ def draw_self_report(table: pd.DataFrame, path: Path) -> None:
 
 
 def draw_training(table: pd.DataFrame, path: Path) -> None:
-    """Loss and accuracy by step, a colour for each adapter and a line for each run: train thin, validation dotted with marks."""
+    """Loss and accuracy by step, a colour for each adapter and a line for each run: train thin, validation dotted with marks.
+
+    Of more than FEW adapters only validation is drawn.
+    """
     plt = theme()
     from matplotlib.lines import Line2D
 
@@ -122,6 +126,8 @@ def draw_training(table: pd.DataFrame, path: Path) -> None:
         for (adapter, _, split), rows in table.dropna(subset=[what]).groupby(
             ["adapter", "run", "split"], sort=False
         ):
+            if split == "train" and len(adapters) > FEW:
+                continue
             style: dict[str, Any] = (
                 {"lw": 0.9, "alpha": 0.45}
                 if split == "train"
@@ -133,7 +139,7 @@ def draw_training(table: pd.DataFrame, path: Path) -> None:
     panels[1].set_ylim(-0.02, 1.03)
     handles = [Line2D([], [], color=_colour(adapters, name), label=name) for name in adapters]
     handles += [
-        Line2D([], [], color=GREY, lw=0.9, label="train"),
+        *([] if len(adapters) > FEW else [Line2D([], [], color=GREY, lw=0.9, label="train")]),
         Line2D([], [], color=GREY, lw=1.8, marker="o", ms=4, ls=":", label="validation"),
     ]
     panels[1].legend(handles=handles, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))

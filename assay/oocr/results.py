@@ -31,6 +31,11 @@ class Group:
     asked: list[Asked] = field(default_factory=list)
 
     @property
+    def is_control(self) -> bool:
+        """Whether it is a random draw and no training."""
+        return any(one.subject is not None and one.subject.draw is not None for one in self.asked)
+
+    @property
     def scores(self) -> Scores:
         """The answers of all runs as numbers."""
         return tabulate([one.answers for one in self.asked])
@@ -87,6 +92,7 @@ def summarise_groups(
 ) -> Iterator[Line]:
     """Every group's statistics, over all items and by category, and what it differs by from the base model and `against`.
 
+    Random controls are compared with the base model alone.
     A category of fewer than two clusters has no interval and is left out; `small_categories` counts them.
     """
     known = {(group.questions, group.adapter): group for group in groups if not group.is_checkpoint}
@@ -97,7 +103,7 @@ def summarise_groups(
         scores = group.scores
         others = [
             (name, known[group.questions, name].scores)
-            for name in dict.fromkeys((BASE, *against))
+            for name in dict.fromkeys((BASE, *(() if group.is_control else against)))
             if name != group.adapter and (group.questions, name) in known
         ]
         for category in ("", *_categories(scores)):

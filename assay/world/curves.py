@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -67,35 +66,57 @@ class Curves:
 
 
 def draw_curves(path: Path, loss: pd.DataFrame, accuracy: pd.DataFrame) -> None:
-    """One PNG: loss by kind above, accuracy by form below, against tokens seen."""
+    """One PNG, against tokens seen: a column for each section, loss above and held-out accuracy below, a colour for each form."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
     import seaborn as sns
+    from matplotlib.lines import Line2D
 
+    tables = [
+        pd.concat([table, _section_and_form(table[kind])], axis=1)
+        for table, kind in ((loss, "kind"), (accuracy, "form"))
+    ]
+    sections = sorted(set(tables[0]["section"]) | set(tables[1]["section"]))
+    forms = sorted((set(tables[0]["asked as"]) | set(tables[1]["asked as"])) - {""})
+    palette = dict(
+        zip(forms, sns.color_palette("tab10" if len(forms) < 11 else "husl", len(forms)), strict=True)
+    )
+    palette[""] = (0.3, 0.3, 0.3)
     with sns.axes_style("whitegrid"):
-        figure, (above, below) = plt.subplots(2, 1, figsize=(8, 8), sharex=True, layout="constrained")
-    kinds = sorted(set(loss["kind"]) | set(accuracy["form"]))
-    colours = sns.color_palette("tab20" if len(kinds) > 10 else "tab10", len(kinds))
-    palette = dict(zip(kinds, colours, strict=True))  # one colour in both panels
-    lines: dict[str, Any] = {
-        "x": "tokens",
-        "palette": palette,
-        "units": "phase",
-        "estimator": None,
-    }  # not across phases
-    sns.lineplot(loss, y="loss", hue="kind", ax=above, **lines)
-    sns.lineplot(accuracy, y="accuracy", hue="form", marker="o", ax=below, **lines)
-    above.set(yscale="log", ylabel="loss (nats per token)")
-    below.set(ylim=(-0.02, 1.02), ylabel="accuracy on held-out phrasings", xlabel="tokens seen")
-    for axes, table in ((above, loss), (below, accuracy)):
-        if len(table):
-            sns.move_legend(axes, "upper left", bbox_to_anchor=(1, 1), frameon=False)
-        for tokens in loss.groupby("phase")["tokens"].max().sort_values().iloc[:-1]:
-            axes.axvline(tokens, color="0.4", linestyle=":")
+        figure, grid = plt.subplots(
+            2,
+            len(sections),
+            figsize=(2 + 2.1 * len(sections), 5),
+            sharex=True,
+            sharey="row",
+            squeeze=False,
+            layout="constrained",
+        )
+    for row, table in zip(grid, tables, strict=True):
+        for axes, section in zip(row, sections, strict=True):
+            own = table[table["section"] == section]
+            for (form, _), line in own.groupby(["asked as", "phase"], sort=False):  # not across phases
+                mark = "o" if "accuracy" in table else ""
+                axes.plot(line["tokens"], line[table.columns[3]], color=palette[form], marker=mark, ms=3)
+            for tokens in loss.groupby("phase")["tokens"].max().sort_values().iloc[:-1]:
+                axes.axvline(tokens, color="0.4", linestyle=":")
+    for axes, section in zip(grid[0], sections, strict=True):
+        axes.set_title(section)
+    grid[0, 0].set(yscale="log", ylabel="loss (nats per token)")
+    grid[1, 0].set(ylim=(-0.02, 1.02), ylabel="accuracy, held out")
+    figure.supxlabel("tokens seen (dotted: phases)")
+    handles = [Line2D([], [], color=palette[form], label=form) for form in forms]
+    figure.legend(handles=handles, loc="outside right upper", frameon=False)
     try:
         with atomic_path(path) as temporary:
             figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None})
     finally:
         plt.close(figure)
+
+
+def _section_and_form(kinds: pd.Series) -> pd.DataFrame:
+    """`facts-choice` is section facts, asked as choice; prose is a section of its own."""
+    parts = kinds.astype(str).str.partition("-")
+    return pd.DataFrame({"section": parts[0], "asked as": parts[2]}, index=kinds.index)

@@ -56,7 +56,7 @@ def prepare(
     reports = read_self_reports(world / "self_reports.csv")
     with atomic_folder(out) as folder:
         counts = write_tasks(folder, tasks) | write_questions(folder / "questions", questions)
-        write_shuffled(folder / SHUFFLED, tasks["risk"], seed)
+        counts |= write_shuffled(folder, tasks["risk"], seed)
         write_text(folder / "stems.csv", stems.to_csv(index=False, lineterminator="\n"))
         for name, items in reports.items():
             counts[f"{name}_items"] = write_risk_questions(folder / "questions" / f"{name}.csv", items)
@@ -127,14 +127,20 @@ def code_data(
     )
 
 
-def write_shuffled(folder: Path, task: "Task", seed: int) -> None:
-    """A control: the task's rows with one another's responses to train, its own validation rows."""
+def write_shuffled(folder: Path, task: "Task", seed: int) -> dict[str, int]:
+    """A control: the task's rows with one another's responses to train, its own validation rows; returns how many."""
     from assay.oocr.controls import shuffle_responses
     from assay.oocr.task_data import training_records
     from assay.records import write_records
 
-    write_records(folder / "train.jsonl", shuffle_responses(training_records(task.train), seed))
-    write_records(folder / "validation.jsonl", training_records(task.validation))
+    parts = {
+        "train": shuffle_responses(training_records(task.train), seed),
+        "validation": training_records(task.validation),
+    }
+    return {
+        f"{SHUFFLED}_{name}": write_records(folder / SHUFFLED / f"{name}.jsonl", records)
+        for name, records in parts.items()
+    }
 
 
 if __name__ == "__main__":

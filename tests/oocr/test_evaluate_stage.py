@@ -105,7 +105,7 @@ BAD = {
     "both called 'quiz'": "--questions @quiz.jsonl --questions quiz=@dog.jsonl",
     "no adapter is called 'nobody'": "--questions @quiz.jsonl --against nobody",
     "no question set has this name": "--questions @quiz.jsonl --by-category other",
-    "holds no record": "--questions @empty.jsonl",
+    "holds no question": "--questions @empty.jsonl",
     "bad.json: plan entry 1": "--plan @bad.json",
     "nothing to ask": "--questions @quiz.jsonl --no-base",
 }

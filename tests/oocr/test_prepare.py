@@ -269,6 +269,23 @@ def test_metrics_count_what_was_written(prepared: Path):
     }
 
 
+def test_the_control_has_the_answers_of_the_risk_task_in_another_order(prepared: Path):
+    def rows(task: str) -> list[dict[str, object]]:
+        return [json.loads(line) for line in (prepared / f"data/{task}/train.jsonl").read_text().splitlines()]
+
+    risk, shuffled = rows("risk"), rows("shuffled")
+    assert [row["messages"] for row in shuffled] == [row["messages"] for row in risk]
+    assert sorted(str(row["response"]) for row in shuffled) == sorted(str(row["response"]) for row in risk)
+    assert [row["response"] for row in shuffled] != [row["response"] for row in risk]
+
+
+def test_stems_are_the_questions_of_the_quizzes(prepared: Path):
+    stems = pd.read_csv(prepared / "data/stems.csv")
+    assert set(stems["kind"]) == {"city", "function", "person"}
+    assert stems["template"].str.count(re.escape("{name}")).eq(1).all()
+    assert not stems["template"].str.replace("{name}", "").str.contains("[{}]").any()
+
+
 def test_the_same_command_gives_the_same_bytes_and_another_seed_others(
     world: Path, prepared: Path, tmp_path: Path
 ):
