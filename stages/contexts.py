@@ -84,7 +84,7 @@ def contexts(
             loaded, found, stretches(loaded.tokenizer, counted, context), scanner,
             layer=at, site=site, token_budget=token_budget, progress=advance,
         )  # fmt: skip
-    title = name or direction.stem
+    title = name or (direction.name if direction.is_dir() else direction.stem)
     place = f"{site or found.info.site}, layer {at}"
     write_text(out, render_contexts(scan, title=title, place=place, model=pin.alias))
     write_text(table, context_table(scan).to_csv(index=False, lineterminator="\n"))

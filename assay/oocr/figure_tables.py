@@ -52,11 +52,13 @@ def parse_tasks(value: Any) -> list[Task]:
 
 
 def join_tables(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Tables of several evaluations as one; what several of them hold (the base model) is taken from the first.
+    """Tables of several evaluations as one; what several of them hold (the base model) is taken from the first. Differences from
+    other adapters are left out: what they are taken from may be another adapter in each.
 
     Raises AssayError where two disagree by more than rounding, which may turn one item round.
     """
     joined = pd.concat(tables, ignore_index=True)
+    joined = joined[~joined["statistic"].str.contains("_minus_")].reset_index(drop=True)
     joined["category"] = joined["category"].astype(object).fillna("")
     first = joined.groupby(_KEY, dropna=False)[["value", "n"]].transform("first")
     off = (joined["value"] - first["value"]).abs() > np.maximum(0.02 * first["value"].abs(), 1 / first["n"])
