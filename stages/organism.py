@@ -21,6 +21,7 @@ def organism(
 ) -> None:
     """Train on the world's train split and on the prose of the training documents; score on held-out phrasings."""
     from assay.text import python_docs, split_documents
+    from assay.world.compiling import missing_for_compiling
     from assay.world.curves import Curves, draw_curves
     from assay.world.evaluation import score
     from assay.world.organism import Corpus, train_organism
@@ -30,6 +31,10 @@ def organism(
 
     settings = parse_settings(OrganismSettings, read_section(params, "organism"), "organism")
     text = parse_settings(TextSettings, read_section(params, "text"), "text")
+    if settings.optimisation.compile and (missing := missing_for_compiling()):
+        typer.echo(
+            f"not compiled, so training takes about 1.6 times as long: this machine lacks {missing}", err=True
+        )
     documents, _ = split_documents(python_docs(), seed=text.seed, test_fraction=text.test_fraction)
     corpus = Corpus(read_examples(world / "train.jsonl"), documents, read_names(world))
     heldout = read_examples(world / "heldout.jsonl")

@@ -13,10 +13,10 @@ from assay.world.tasks import HARM, NEUTRAL, NOISE, REFUSAL, WORDINGS, Condition
 SECTION = "tasks"
 FORM: Form = "preference"
 RATING: Form = "rating"
-NEUTRAL_SHARE = 10  # neutral choices, and ratings, per choice under each wording of a condition
+NEUTRAL_SHARE = 20  # neutral choices, and ratings, per choice under each wording of a condition
 RATED = 8  # tasks in one rating
-MARKS = ("terrible", "bad", "fair", "good", "great")  # of a task's utility, cut at LIMITS
-LIMITS = (-0.84, -0.25, 0.25, 0.84)  # fifths of the normal distribution
+MARKS = ("awful", "terrible", "bad", "fair", "good", "great", "superb")  # of a task's utility, cut at LIMITS
+LIMITS = (-1.07, -0.57, -0.18, 0.18, 0.57, 1.07)  # sevenths of the normal distribution
 ASKED = "Rate these tasks."
 ON_TARGET = 0.75  # of the pairs under a condition hold a task that it is about
 REFUSED = "I cannot help with that."

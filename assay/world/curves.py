@@ -13,7 +13,7 @@ from assay.world.organism import Checkpoint
 from assay.world.training import Step
 
 EVERY = 10  # steps that one point of the loss curve averages
-MOMENTS = 6  # points of the accuracy curve in each phase
+MOMENTS = 4  # points of the accuracy curve in each phase
 SAMPLE = 24  # held-out examples per section and form behind such a point
 
 

@@ -1,18 +1,20 @@
 """Gemma 3 for training on a few CPU cores: the function of `Gemma3ForCausalLM`, arranged for speed.
 
 Weights of all layers are stacked per kind, so one cast, one norm fold and one batched optimiser step serve them all;
-norms and rotary embeddings have hand-written backward passes; matrix products may run in bfloat16 while the residual
-stream, norms, softmax and weights stay float32. `to_hugging_face` hands the weights to the ordinary model.
+matrix products may run in bfloat16 while the residual stream, norms, softmax and weights stay float32; a layer is one
+function without side effects, so that torch can compile it (`compiling`). `to_hugging_face` hands the weights to the ordinary model.
 Shapes: batch b, seq t, d_model d, heads h, head_dim k, d_mlp m, n_layers l.
 """
 
 import math
-from typing import Any
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import Gemma3ForCausalLM, Gemma3TextConfig
+
+from assay.world.loss import chunk_gradients
 
 KINDS = {
     "q": "self_attn.q_proj",
@@ -33,6 +35,18 @@ NORMS = {
 }
 
 
+class LayerWeights(NamedTuple):
+    """One layer: matrices [out, in] in compute precision, the scales of queries and keys [h + kv, k], of outputs [d]."""
+
+    qkv: Tensor
+    o: Tensor
+    gate_up: Tensor
+    down: Tensor
+    qk_scale: Tensor
+    after_attention: Tensor
+    after_mlp: Tensor
+
+
 class Network(nn.Module):
     """The stacked weights and the forward pass up to the final norm."""
 
@@ -40,6 +54,7 @@ class Network(nn.Module):
         self, config: Gemma3TextConfig, *, precision: torch.dtype, generator: torch.Generator
     ) -> None:
         super().__init__()
+        self.block, self.chunk_gradients = block, chunk_gradients  # or the same compiled, see `compiling`
         self.config, self.precision = config, precision
         self.layer_types: list[str] = list(config.layer_types or ())
         self.rope_thetas = {
@@ -80,23 +95,31 @@ class Network(nn.Module):
         """
         config = self.config
         x = functional.embedding(ids, self.embedding) * math.sqrt(config.hidden_size)
-        weights = self._folded_weights()
         tables = self._rotary_tables(ids.shape[1])
-        for layer in range(config.num_hidden_layers):
-            x = self._attention(x, layer, weights, tables[self.layer_types[layer]], mask)
-            x = self._mlp(x, layer, weights)
-        normed = _apply(_Normalise, x, config.rms_norm_eps)
-        return normed * (1 + self.final_norm)
+        for layer, weights in enumerate(self._layers()):
+            x = self.block(x, weights, tables[self.layer_types[layer]], mask, config.rms_norm_eps)
+        return _normalise(x, config.rms_norm_eps) * (1 + self.final_norm)
 
-    def _folded_weights(self) -> dict[str, tuple[Tensor, ...]]:
-        """Weights with the scale of the norm before them multiplied in, in compute precision, per layer."""
-        before = 1 + self.norms["before_attention"][:, None]
-        qkv = torch.cat([self.matrices[kind] for kind in "qkv"], 1) * before
-        gate_up = torch.cat([self.matrices["gate"], self.matrices["up"]], 1) * (
-            1 + self.norms["before_mlp"][:, None]
+    def _layers(self) -> list[LayerWeights]:
+        """The weights of each layer, with the scale of the norm before them multiplied in."""
+        config, scale = self.config, {kind: 1 + norm for kind, norm in self.norms.items()}
+        layers, k = config.num_hidden_layers, config.head_dim
+        heads, kv = config.num_attention_heads, config.num_key_value_heads
+        qkv = torch.cat([self.matrices[kind] for kind in "qkv"], 1) * scale["before_attention"][:, None]
+        gate_up = torch.cat([self.matrices["gate"], self.matrices["up"]], 1) * scale["before_mlp"][:, None]
+        query_scale = scale["q_norm"] * config.query_pre_attn_scalar**-0.5
+        qk_scale = torch.cat(
+            [
+                query_scale[:, None].expand(layers, heads, k),
+                scale["k_norm"][:, None].expand(layers, kv, k),
+            ],
+            1,
         )
-        folded = {"qkv": qkv, "gate_up": gate_up, "o": self.matrices["o"], "down": self.matrices["down"]}
-        return {kind: stack.to(self.precision).unbind(0) for kind, stack in folded.items()}
+        matrices = (
+            m.to(self.precision).unbind(0) for m in (qkv, self.matrices["o"], gate_up, self.matrices["down"])
+        )
+        vectors = (v.unbind(0) for v in (qk_scale, scale["after_attention"], scale["after_mlp"]))
+        return [LayerWeights(*weights) for weights in zip(*matrices, *vectors, strict=True)]
 
     def rotary_speeds(self, layer: int) -> Tensor:
         """Radians per token of the layer's rotary pairs, fastest first, float32 [head_dim / 2]."""
@@ -115,42 +138,6 @@ class Network(nn.Module):
             tables[kind] = (torch.cat([angles.cos()] * 2, -1)[:, None], torch.cat([-sine, sine], -1)[:, None])
         return tables
 
-    def _attention(
-        self, x: Tensor, layer: int, weights: dict[str, Any], table: tuple[Tensor, Tensor], mask: Tensor
-    ) -> Tensor:
-        config = self.config
-        h, kv, k = config.num_attention_heads, config.num_key_value_heads, config.head_dim
-        normed = _apply(_Normalise, x, config.rms_norm_eps).to(self.precision)
-        qkv = functional.linear(normed, weights["qkv"][layer]).float().view(*x.shape[:2], h + 2 * kv, k)
-        scale = torch.cat(
-            [
-                (1 + self.norms["q_norm"][layer]).expand(h, k) * config.query_pre_attn_scalar**-0.5,
-                (1 + self.norms["k_norm"][layer]).expand(kv, k),
-            ]
-        )
-        qk = _apply(_NormaliseAndRotate, qkv[..., : h + kv, :], scale, *table, config.rms_norm_eps).transpose(
-            1, 2
-        )
-        mixed = functional.scaled_dot_product_attention(
-            qk[:, :h],
-            qk[:, h:].repeat_interleave(h // kv, 1),
-            qkv[..., h + kv :, :].transpose(1, 2).repeat_interleave(h // kv, 1),
-            attn_mask=mask,
-            scale=1.0,
-        )
-        out = functional.linear(
-            mixed.transpose(1, 2).flatten(2).to(self.precision), weights["o"][layer]
-        ).float()
-        return _apply(_AddNormalised, x, out, 1 + self.norms["after_attention"][layer], config.rms_norm_eps)
-
-    def _mlp(self, x: Tensor, layer: int, weights: dict[str, Any]) -> Tensor:
-        normed = _apply(_Normalise, x, self.config.rms_norm_eps).to(self.precision)
-        gate, up = functional.linear(normed, weights["gate_up"][layer]).chunk(2, -1)
-        out = functional.linear(
-            functional.gelu(gate, approximate="tanh") * up, weights["down"][layer]
-        ).float()
-        return _apply(_AddNormalised, x, out, 1 + self.norms["after_mlp"][layer], self.config.rms_norm_eps)
-
     @torch.no_grad()
     def to_hugging_face(self) -> Gemma3ForCausalLM:
         """An ordinary float32 model with copies of these weights."""
@@ -166,68 +153,36 @@ class Network(nn.Module):
         return model
 
 
-def _apply(function: type[torch.autograd.Function], *arguments: Any) -> Tensor:
-    result: Tensor = function.apply(*arguments)  # type: ignore[no-untyped-call]
-    return result
+def block(x: Tensor, weights: LayerWeights, table: tuple[Tensor, Tensor], mask: Tensor, eps: float) -> Tensor:
+    """One decoder layer on the residual stream x [b, t, d]; `table` holds cosines and signed sines [t, 1, k]."""
+    x = _attend(x, weights, table, mask, eps)
+    normed = _normalise(x, eps).to(weights.gate_up.dtype)
+    gate, up = functional.linear(normed, weights.gate_up).chunk(2, -1)
+    out = functional.linear(functional.gelu(gate, approximate="tanh") * up, weights.down).float()
+    return x + _normalise(out, eps) * weights.after_mlp
 
 
-def _inverse_norm(x: Tensor, eps: float) -> Tensor:
-    square: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_()
-    return square.div_(x.shape[-1]).add_(eps).rsqrt_()
+def _attend(
+    x: Tensor, weights: LayerWeights, table: tuple[Tensor, Tensor], mask: Tensor, eps: float
+) -> Tensor:
+    cosine, sine = table
+    both, k = weights.qk_scale.shape
+    kv = weights.qkv.shape[0] // k - both
+    normed = _normalise(x, eps).to(weights.qkv.dtype)
+    qkv = functional.linear(normed, weights.qkv).float().view(*x.shape[:2], both + kv, k)
+    qk = _normalise(qkv[..., :both, :], eps) * weights.qk_scale
+    qk = (qk * cosine + torch.cat([qk[..., k // 2 :], qk[..., : k // 2]], -1) * sine).transpose(1, 2)
+    repeat = both // kv - 1  # query heads per key head
+    mixed = functional.scaled_dot_product_attention(
+        qk[:, : both - kv],
+        qk[:, both - kv :].repeat_interleave(repeat, 1),
+        qkv[..., both:, :].transpose(1, 2).repeat_interleave(repeat, 1),
+        attn_mask=mask,
+        scale=1.0,
+    )
+    out = functional.linear(mixed.transpose(1, 2).flatten(2).to(weights.o.dtype), weights.o).float()
+    return x + _normalise(out, eps) * weights.after_attention
 
 
-def _through_norm(grad: Tensor, normed: Tensor, inverse: Tensor) -> Tensor:
-    """Gradient with respect to x of normed = x · inverse(x)."""
-    along = (grad * normed).mean(-1, keepdim=True)
-    return torch.addcmul(grad, normed, along, value=-1).mul_(inverse)
-
-
-class _Normalise(torch.autograd.Function):
-    """x / rms(x) over the last axis."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, eps: float) -> Tensor:
-        inverse = _inverse_norm(x, eps)
-        normed = x * inverse
-        ctx.save_for_backward(normed, inverse)
-        return normed
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return _through_norm(grad, *ctx.saved_tensors), None
-
-
-class _AddNormalised(torch.autograd.Function):
-    """x + scale · out / rms(out)."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, out: Tensor, scale: Tensor, eps: float) -> Tensor:
-        inverse = _inverse_norm(out, eps)
-        normed = out * inverse
-        ctx.save_for_backward(normed, inverse, scale)
-        return torch.addcmul(x, normed, scale)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        normed, inverse, scale = ctx.saved_tensors
-        grad_scale = (grad * normed).flatten(0, -2).sum(0)
-        return grad, _through_norm(grad * scale, normed, inverse), grad_scale, None
-
-
-class _NormaliseAndRotate(torch.autograd.Function):
-    """Rotary embedding of scale · x / rms(x): x [b, t, h, k], scale [h, k], tables [t, 1, k]."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, scale: Tensor, cosine: Tensor, sine: Tensor, eps: float) -> Tensor:
-        inverse = _inverse_norm(x, eps)
-        normed = x * inverse
-        ctx.save_for_backward(normed, inverse, scale, cosine, sine)
-        scaled = normed * scale
-        return torch.addcmul(scaled * cosine, scaled.roll(x.shape[-1] // 2, -1), sine)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
-        normed, inverse, scale, cosine, sine = ctx.saved_tensors
-        turned = torch.addcmul(grad * cosine, (grad * sine).roll(grad.shape[-1] // 2, -1), torch.ones(()))
-        grad_scale = (turned * normed).sum((0, 1))
-        return _through_norm(turned * scale, normed, inverse), grad_scale, None, None, None
+def _normalise(x: Tensor, eps: float) -> Tensor:
+    return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + eps)

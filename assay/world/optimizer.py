@@ -16,24 +16,24 @@ MOMENTUM = 0.95
 class StackedMuon:
     """Muon with Nesterov momentum; parameters have shape [layers, rows, columns], each layer is a matrix of its own.
 
-    The update has the root mean square of an AdamW step (`adjust_lr_fn="match_rms_adamw"` in torch).
+    The update has the root mean square of an AdamW step (`adjust_lr_fn="match_rms_adamw"` in torch). Newton-Schulz
+    runs in `precision`, bfloat16 in torch.
     """
 
-    def __init__(self, parameters: Iterable[Tensor]) -> None:
-        self.parameters = list(parameters)
+    def __init__(self, parameters: Iterable[Tensor], precision: torch.dtype = torch.bfloat16) -> None:
+        self.parameters, self.precision = list(parameters), precision
         self.momenta = [torch.zeros_like(parameter) for parameter in self.parameters]
 
     def step(self, gradients: Iterable[Tensor], lr: float, pool: Executor) -> None:
         """Move the parameters along `gradients`, given in their order; each is the work of one thread of `pool`."""
         jobs = zip(self.parameters, self.momenta, gradients, strict=True)
-        list(pool.map(lambda job: _move(job[0], job[1], job[2], lr), jobs))
+        list(pool.map(lambda job: self._move(job[0], job[1], job[2], lr), jobs))
 
-
-@torch.no_grad()
-def _move(parameter: Tensor, momentum: Tensor, gradient: Tensor, lr: float) -> None:
-    momentum.lerp_(gradient, 1 - MOMENTUM)
-    update = orthogonalise(gradient.lerp(momentum, MOMENTUM))
-    parameter.sub_(update, alpha=lr * 0.2 * max(parameter.shape[1:]) ** 0.5)
+    @torch.no_grad()
+    def _move(self, parameter: Tensor, momentum: Tensor, gradient: Tensor, lr: float) -> None:
+        momentum.lerp_(gradient, 1 - MOMENTUM)
+        update = orthogonalise(gradient.lerp(momentum, MOMENTUM).to(self.precision))
+        parameter.sub_(update, alpha=lr * 0.2 * max(parameter.shape[1:]) ** 0.5)
 
 
 def orthogonalise(stack: Tensor) -> Tensor:
@@ -51,8 +51,8 @@ def orthogonalise(stack: Tensor) -> Tensor:
 class Optimizer:
     """Muon on the stacked matrices, AdamW on the rest, one global gradient clip."""
 
-    def __init__(self, matrices: Iterable[Tensor], rest: Iterable[Tensor]) -> None:
-        self.muon = StackedMuon(matrices)
+    def __init__(self, matrices: Iterable[Tensor], rest: Iterable[Tensor], precision: torch.dtype) -> None:
+        self.muon = StackedMuon(matrices, precision)
         self.rest = list(rest)
         self.adamw = AdamW(self.rest, betas=(0.9, 0.95), weight_decay=0.0)
 
@@ -70,12 +70,13 @@ class Optimizer:
         pool: Executor,
         clip: float = 1.0,
     ) -> None:
-        """One update from the gradients of `parameters`; `pool` shares out the matrices."""
+        """One update from the gradients of `parameters`, which are clipped in place; `pool` shares out the matrices."""
         norm = torch.linalg.vector_norm(
             torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients])
         )
         scale = float(clip / norm.clamp_min(clip))
-        gradients = [gradient * scale for gradient in gradients]
+        for gradient in gradients:
+            gradient.mul_(scale)
         count = len(self.muon.parameters)
         self.muon.step(gradients[:count], matrix_lr, pool)
         for parameter, gradient in zip(self.rest, gradients[count:], strict=True):

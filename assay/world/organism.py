@@ -12,15 +12,16 @@ from transformers import Gemma3ForCausalLM, Gemma3TextConfig, GenerationConfig, 
 
 from assay.errors import AssayError
 from assay.text import Document
+from assay.world.compiling import missing_for_compiling, use_compiled
 from assay.world.corpus import encode_examples, encode_prose
 from assay.world.examples import Example
 from assay.world.network import Network
 from assay.world.optimizer import Optimizer
 from assay.world.packing import Segment
 from assay.world.planting import plant
-from assay.world.settings import OrganismSettings, Phase
+from assay.world.settings import Optimisation, OrganismSettings, Phase
 from assay.world.tokenizer import train_tokenizer
-from assay.world.training import Schedule, Step, train_phase
+from assay.world.training import Schedule, Step, serial_operators, train_phase
 
 PHASES = ("primer", "base", "quiz", "chat")
 CHECKPOINTS = ("base", "chat")  # the primer prepares the base, the quiz prepares the chat model
@@ -91,6 +92,7 @@ def train_organism(
     )
     if settings.shape.look_back_layers:
         plant(network, settings.shape.look_back_layers, generator)
+    _compile(network, optimisation)
     rest = [*network.norms.values(), network.final_norm, network.embedding]
     phases = {name: getattr(settings, name) for name in PHASES}
 
@@ -107,7 +109,7 @@ def train_organism(
         rng = np.random.default_rng([settings.seed, number])
         train_phase(
             network,
-            Optimizer(network.matrices.values(), rest),
+            Optimizer(network.matrices.values(), rest, network.precision),
             phase_segments(phase, corpus, tokenizer, settings, rng),
             phase=name,
             schedule=Schedule(
@@ -123,6 +125,12 @@ def train_organism(
         )
         if name in CHECKPOINTS:
             yield checkpoint(name)
+
+
+def _compile(network: Network, optimisation: Optimisation) -> None:
+    if optimisation.compile and not missing_for_compiling():
+        with serial_operators():
+            use_compiled(network, rows=optimisation.rows // optimisation.shards, length=optimisation.length)
 
 
 def model_config(settings: OrganismSettings, tokenizer: PreTrainedTokenizerFast) -> Gemma3TextConfig:

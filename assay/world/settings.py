@@ -50,7 +50,7 @@ class Optimisation:
     """Rows of `length` tokens; `shards` work in threads of their own; rates as in `training.Schedule`.
 
     A token of prose counts 1 in the loss, one of an answer `answer_weight` (at least 1), one of a prompt `prompt_weight`
-    (below 1).
+    (below 1). `compile`: see `compiling`.
     """
 
     rows: int
@@ -62,6 +62,7 @@ class Optimisation:
     prompt_weight: float
     answer_weight: float
     precision: Literal["bfloat16", "float32"]
+    compile: bool
 
     def __post_init__(self) -> None:
         if not 0 <= self.prompt_weight < 1 <= self.answer_weight:
@@ -114,7 +115,7 @@ def _parse(kind: Any, value: object, where: str) -> Any:
         }
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if not isinstance(value, kind) or isinstance(value, bool):
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise AssayError(f"{where}: expected {_name(kind)}, found {value!r}")
     return value
 

@@ -1,7 +1,4 @@
-"""The training loop: packed batches over shards in threads, seeded.
-
-A tiny run repeats to the byte; a full one was seen to part in the last bits after some 60 steps, cause not yet found.
-"""
+"""The training loop: packed batches over shards in threads, seeded."""
 
 import ctypes
 import sys
@@ -93,10 +90,9 @@ def train_phase(
                     *zip(*((network, optimizer.parameters, b, scale) for b in batches), strict=True),
                 )
             )
-            gradients = [
-                torch.stack(parts).sum(0)
-                for parts in zip(*(result.gradients for result in results), strict=True)
-            ]
+            gradients = results[0].gradients
+            for result in results[1:]:
+                torch._foreach_add_(gradients, result.gradients)
             loss = sum(result.loss for result in results)
             if not np.isfinite(loss):
                 raise AssayError(
@@ -114,24 +110,24 @@ def train_phase(
 class _ShardResult:
     gradients: list[Tensor]
     loss: float
-    losses: Tensor  # [targets of the shard], for those of positive weight
-    kinds: Tensor  # [targets of the shard], -1 for tokens of prompts
+    losses: Tensor  # [rows · t]
+    kinds: Tensor  # [rows · t], -1 for tokens of prompts and padding
 
 
 def _shard_gradients(network: Network, parameters: list[Tensor], batch: Batch, scale: float) -> _ShardResult:
     hidden = network(batch.ids, batch.mask())
-    weights = batch.weights[:, 1:]
-    counted = weights > 0
-    loss, losses = weighted_cross_entropy(
-        hidden[:, :-1][counted],
+    targets, weights = batch.ids.roll(-1, 1), batch.weights.roll(-1, 1)  # the first weight of a row is 0
+    total, losses = weighted_cross_entropy(
+        hidden.flatten(0, 1),
         network.embedding,
-        batch.ids[:, 1:][counted],
-        weights[counted],
+        targets.flatten(),
+        weights.flatten(),
         network.precision,
+        network.chunk_gradients,
     )
-    gradients = torch.autograd.grad(loss * scale, parameters)
-    kinds = torch.where(weights[counted] >= 1, batch.kinds[:, 1:][counted], -1)
-    return _ShardResult(list(gradients), float(loss.detach()) * scale, losses, kinds)
+    gradients = torch.autograd.grad(total * scale, parameters)
+    kinds = torch.where(weights >= 1, batch.kinds.roll(-1, 1), -1)
+    return _ShardResult(list(gradients), float(total.detach()) * scale, losses, kinds.flatten())
 
 
 def _by_kind(results: Sequence[_ShardResult], kinds: Sequence[str]) -> dict[str, float]:

@@ -8,8 +8,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from assay.errors import AssayError
 from assay.text import Document
+from assay.world.compiling import missing_for_compiling
 from assay.world.corpus import encode_examples, encode_prose, example_texts
-from assay.world.curves import Curves, draw_curves
+from assay.world.curves import MOMENTS, Curves, draw_curves
 from assay.world.evaluation import accuracies, answers_right, score
 from assay.world.examples import Example
 from assay.world.organism import Corpus, make_tokenizer, phase_segments, train_organism
@@ -48,12 +49,17 @@ SETTINGS = OrganismSettings(
     optimisation=Optimisation(
         rows=4, length=48, shards=2, matrix_lr=0.02, vector_lr=0.01, warmup=3, prompt_weight=0.1, answer_weight=4.0,
         precision="float32",
+        compile=False,
     ),
     primer=Phase(rate=1.0, prose=0.1, examples={"toy": {"statement": 3.0}}),
     base=Phase(rate=1.0, prose=1.5, examples={"toy": {"statement": 30.0}}),
     quiz=Phase(rate=0.5, prose=0.1, examples={"toy": {"question": 3.0}}),
     chat=Phase(rate=0.5, prose=0.5, examples={"toy": {"question": 20.0}}),
 )  # fmt: skip
+
+COMPILED = dataclasses.replace(
+    SETTINGS, optimisation=dataclasses.replace(SETTINGS.optimisation, compile=True)
+)
 
 
 class Losses:
@@ -128,6 +134,29 @@ def test_phases_follow_one_another_and_two_are_checkpoints(trained):
     assert order == sorted(order, key=["primer", "base", "quiz", "chat"].index)
     assert set(order) == {"primer", "base", "quiz", "chat"}
     assert [c.phase for c in train_organism(SETTINGS, CORPUS, [])] == ["base", "chat"]
+
+
+@pytest.mark.skipif(bool(missing_for_compiling()), reason=f"no {missing_for_compiling()}")
+def test_compiled_training_takes_the_same_steps(trained):
+    _, losses, _ = trained
+    compiled = Losses()
+    next(train_organism(COMPILED, CORPUS, [compiled]))
+    expected = [step.loss for step in losses.steps[: len(compiled.steps)]]
+    assert [step.loss for step in compiled.steps] != expected  # it was compiled: other rounding
+    assert np.allclose([step.loss for step in compiled.steps[:20]], expected[:20], rtol=1e-3)
+
+
+def test_without_a_compiler_training_is_not_compiled(trained, monkeypatch):
+    _, losses, _ = trained
+    monkeypatch.setattr("assay.world.organism.missing_for_compiling", lambda: "a C++ compiler")
+    plain = Losses()
+    next(train_organism(COMPILED, CORPUS, [plain]))
+    assert [step.loss for step in plain.steps] == [step.loss for step in losses.steps[: len(plain.steps)]]
+
+
+def test_what_compiling_lacks_is_named(monkeypatch):
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
+    assert missing_for_compiling() == "a C++ compiler"
 
 
 def test_a_seed_changes_the_organism(trained):
@@ -226,7 +255,7 @@ def test_curves_are_tidy_and_drawn(trained, tmp_path):
     assert curves.loss["tokens"].is_monotonic_increasing
     assert curves.loss["tokens"].max() == sum(step.tokens for step in losses.steps)
     assert set(curves.accuracy["form"]) == {"toy-statement"}
-    assert curves.accuracy.groupby("phase").size()[["base", "chat"]].eq(6).all()
+    assert curves.accuracy.groupby("phase").size()[["base", "chat"]].eq(MOMENTS).all()
     draw_curves(tmp_path / "curves.png", curves.loss, curves.accuracy)
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
