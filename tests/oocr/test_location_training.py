@@ -15,7 +15,6 @@ from assay.oocr.geodesy import direction, kilometers
 from assay.oocr.location_questions import (
     DIRECTION_QUESTIONS,
     DISTANCE_QUESTIONS,
-    MILES,
     Named,
     ask_direction,
     ask_distance,
@@ -24,6 +23,7 @@ from assay.oocr.location_rows import Direction, Distance, location_codes, parse_
 from assay.oocr.location_training import SYSTEM, Design, LocationRows, compared, location_rows
 from assay.records import PromptRecord
 
+MILES = 0.621371  # in a kilometer, as the reference rounds it
 REFERENCES = [
     Place("Paris", "France", 48.8566, 2.3522, 11_000_000),
     Place("São Paulo", "Brazil", -23.5505, -46.6333, 22_000_000),
