@@ -19,6 +19,7 @@ BY_HAND = (
     "stages/oocr/city_questions.py",
     "stages/oocr/convert.py",
     "stages/oocr/function_rows.py",
+    "stages/oocr/location_rows.py",
     "stages/oocr/shuffle_responses.py",
     "stages/oocr/trigger_sets.py",
     "stages/preferences/content.py",

@@ -7,7 +7,7 @@ from typing import Literal
 from assay.errors import AssayError
 
 Unit = Literal["kilometers", "miles"]
-_UNITS: dict[str, Unit] = {"km": "kilometers", "kilometers": "kilometers", "mi": "miles", "miles": "miles"}
+UNITS: dict[str, Unit] = {"km": "kilometers", "kilometers": "kilometers", "mi": "miles", "miles": "miles"}
 _DISTANCE = re.compile(r"(\d{1,3}(?:,\d{3})+|\d+) (km|kilometers|mi|miles)")
 _DIRECTION = re.compile(r" is (North|East|South|West) of ")
 _CODE = re.compile(r"(?<!\w)City \d{5}(?!\w)")
@@ -40,7 +40,7 @@ def parse_location(question: str, answer: str) -> Distance | Direction:
     "East Jerusalem" (reference bug).
     """
     if match := _DISTANCE.fullmatch(answer):
-        unit = _UNITS[match[2]]
+        unit = UNITS[match[2]]
         if not re.search(rf"\bin {unit}\b", question):
             raise AssayError(f"the answer is in {unit}, which the question does not ask for: {question!r}")
         return Distance(int(match[1].replace(",", "")), unit, match[2])
