@@ -38,6 +38,10 @@ def evaluate(
     by_category: Annotated[
         list[str] | None, typer.Option(help="question set (by name) whose categories go into the metrics too")
     ] = None,
+    by_group: Annotated[
+        list[str] | None,
+        typer.Option(help="question set (by name) whose groups of items (orders) go into the table too"),
+    ] = None,
     checkpoints: Annotated[bool, typer.Option(help="also ask checkpoints; they go into the tables")] = False,
     rule: Annotated[
         Literal["full", "last-token"], typer.Option(help="what is scored of a candidate")
@@ -49,18 +53,20 @@ def evaluate(
 ) -> None:
     """Write accuracy, probability and margin of everyone on every question set, with intervals.
 
-    Several runs in one folder (seeds) are averaged; learning rates count as different adapters.
+    The metrics hold what is compared between experiments, the table holds everything. Several runs in one folder (seeds) are averaged; learning rates count as different adapters.
     """
     from assay.estimates import Resampling
     from assay.files import write_json, write_text
     from assay.loading import load_model
     from assay.oocr import evaluation, results
+    from assay.oocr.headlines import metrics
     from stages.models import resolve_model
     from stages.step_progress import step_progress
 
     entries = _entries(adapter or [], questions or [], plan)
     wanted = make_plan(entries, base=base, checkpoints=checkpoints, n_random=random, seed=seed)
-    _check_names(by_category or [], list(wanted.items))
+    _check_names("--by-category", by_category or [], list(wanted.items))
+    _check_names("--by-group", by_group or [], list(wanted.items))
     loaded = load_model(resolve_model(model, params))
     with step_progress("asking") as show:
         asked = list(
@@ -72,10 +78,9 @@ def evaluate(
                 progress=lambda done, total: show(done, total, "rows"),
             )
         )
-    lines = list(
-        results.summarise_groups(results.group_runs(asked), against or [], Resampling(seed, resamples))
-    )
-    found = results.metrics(lines, by_category or [])
+    groups, resampling = results.group_runs(asked), Resampling(seed, resamples)
+    lines = list(results.summarise_groups(groups, against or [], resampling, by_group or []))
+    found = metrics(lines, by_category or [])
     if records is not None:
         write_text(records, results.records_table(asked).to_csv(index=False, lineterminator="\n"))
     if table is not None:
@@ -128,12 +133,12 @@ def _read(path: Path) -> Any:
     return read_yaml(path) if path.suffix in (".yaml", ".yml") else read_json(path)
 
 
-def _check_names(names: list[str], known: list[str]) -> None:
+def _check_names(option: str, names: list[str], known: list[str]) -> None:
     from assay.errors import AssayError
 
     wrong = [name for name in names if name not in known]
     if wrong:
-        raise AssayError(f"--by-category {wrong[0]}: no question set has this name; there are {known}")
+        raise AssayError(f"{option} {wrong[0]}: no question set has this name; there are {known}")
 
 
 if __name__ == "__main__":
