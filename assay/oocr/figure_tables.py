@@ -151,7 +151,9 @@ def category_table(table: pd.DataFrame, questions: str, adapters: Sequence[str])
     known = list(dict.fromkeys(rows["adapter"]))
     wanted = list(adapters) or known
     if not known or not set(wanted) <= set(known):
-        raise AssayError(f"the tables hold {known} of the question set {questions!r}, and not {wanted}")
+        raise AssayError(
+            f"the tables hold {known} of the question set {questions!r}, and not {wanted}; check the names"
+        )
     rows = rows[rows["adapter"].isin(wanted)]
     if (rows["group"] != "").any():
         rows = rows[rows["group"] != ""]
