@@ -159,7 +159,9 @@ def open_adapter(folder: Path, loaded: LoadedModel) -> Iterator[Adapted]:
     try:
         wrapped = PeftModel.from_pretrained(loaded.model, folder)
     except (OSError, ValueError, SafetensorError) as error:
-        raise AssayError(f"{folder} is not a readable PEFT folder: {error}") from error
+        raise AssayError(
+            f"{folder} is not a readable PEFT folder: {error}; train again or give another folder"
+        ) from error
     wrapped.eval().requires_grad_(False)
     try:
         yield Adapted(wrapped, loaded.architecture, (), info)

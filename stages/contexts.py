@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from stages.cli import run
+from stages.text_source import Documents, Language, Paths, Section, Source, read_source
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from assay.contexts import Scan, Stretch
+    from assay.architecture import Site
+    from assay.contexts import Scan, Scanner, Stretch
     from assay.directions import Direction
+    from assay.loading import LoadedModel
     from assay.text import Document
 
 app = typer.Typer(add_completion=False)
@@ -22,7 +25,7 @@ app = typer.Typer(add_completion=False)
 def contexts(
     model: Annotated[str, typer.Option(help="alias of the params file, Hugging Face folder, or pin (JSON)")],
     direction: Annotated[Path, typer.Option(help="direction (.safetensors), or folder of trained vectors")],
-    source: Annotated[Literal["python-docs", "file", "gutenberg"], typer.Option()],
+    source: Source,
     out: Annotated[Path, typer.Option(help="HTML page")],
     table: Annotated[Path, typer.Option(help="CSV: one row per context")],
     layer: Annotated[
@@ -33,14 +36,10 @@ def contexts(
         Literal["resid", "attn_out", "mlp_out"] | None,
         typer.Option(help="read this, not the direction's site"),
     ] = None,
-    path: Annotated[
-        list[str] | None, typer.Option(help="source `file`: file, folder or glob; repeatable")
-    ] = None,
-    section: Annotated[
-        int, typer.Option(help="source `file`: cut files into documents of about N characters")
-    ] = 0,
-    language: Annotated[str, typer.Option(help="source `gutenberg`")] = "en",
-    documents: Annotated[int, typer.Option(help="use the first N documents; 0 means all")] = 0,
+    path: Paths = None,
+    section: Section = 0,
+    language: Language = "en",
+    documents: Documents = 0,
     context: Annotated[int, typer.Option(help="tokens that the model reads at once, BOS included")] = 256,
     skip: Annotated[
         int, typer.Option(help="tokens after BOS that are not counted; the first is an outlier")
@@ -57,45 +56,70 @@ def contexts(
     params: Annotated[Path, typer.Option(help="params file with the registry")] = Path("params.yaml"),
 ) -> None:
     """Scan a text and write the contexts of the highest and lowest projections on a direction."""
-    import pandas as pd
-
-    from assay.context_figure import draw_scatter
     from assay.context_page import render_contexts
-    from assay.contexts import Scanner, scan_text
+    from assay.contexts import Scanner
     from assay.files import write_json, write_text
     from assay.loading import load_model
     from stages.models import resolve_model
-    from stages.step_progress import step_progress
-    from stages.tokens.prepare import read_source
 
     pin = resolve_model(model, params)
     found = read_direction(direction, name, pin.fingerprint)
     at = choose_layer(found, layer, pin.n_layers)
     scanner = Scanner(k=top, around=around, skip=skip, sample=sample, seed=seed)
-    texts = read_source(source, path or [], section, language, documents)
-    loaded = load_model(pin)
+    texts = read_source(source, path, section, language, documents)
+    scan = scan_documents(
+        load_model(pin), found, texts, scanner,
+        context=context, layer=at, site=site, token_budget=token_budget,
+    )  # fmt: skip
+    title = name or (direction.name if direction.is_dir() else direction.stem)
+    place = f"{site or found.info.site}, layer {at}"
+    write_text(out, render_contexts(scan, title=title, place=place, model=pin.alias))
+    write_text(table, context_table(scan).to_csv(index=False, lineterminator="\n"))
+    if scatter is not None:
+        write_scatter(scatter, scan, f"{title}: {place}")
+    counts = {"tokens": scan.n_tokens, "tokens_left_out": scan.n_left_out, "documents": len(texts)}
+    if metrics is not None:
+        write_json(metrics, counts)
+    typer.echo(f"{out}: {len(scan.top)} + {len(scan.bottom)} contexts among {counts}")
+
+
+def scan_documents(
+    loaded: "LoadedModel",
+    direction: "Direction",
+    texts: "list[Document]",
+    scanner: "Scanner",
+    *,
+    context: int,
+    layer: int,
+    site: "Site | None",
+    token_budget: int,
+) -> "Scan":
+    """The scan of all documents, in windows of at most `context` tokens, behind a progress bar."""
+    from assay.contexts import scan_text
+    from stages.step_progress import step_progress
+
     with step_progress("reading") as show:
         counted = _Counted(texts)
 
         def advance(_stretches: int) -> None:
             show(counted.done, len(texts), f"{scanner.n_tokens:,} tokens")
 
-        scan = scan_text(
-            loaded, found, stretches(loaded.tokenizer, counted, context), scanner,
-            layer=at, site=site, token_budget=token_budget, progress=advance,
+        return scan_text(
+            loaded, direction, stretches(loaded.tokenizer, counted, context), scanner,
+            layer=layer, site=site, token_budget=token_budget, progress=advance,
         )  # fmt: skip
-    title = name or (direction.name if direction.is_dir() else direction.stem)
-    place = f"{site or found.info.site}, layer {at}"
-    write_text(out, render_contexts(scan, title=title, place=place, model=pin.alias))
-    write_text(table, context_table(scan).to_csv(index=False, lineterminator="\n"))
-    if scatter is not None:
-        points = pd.DataFrame(scan.sample.round(6), columns=["projection", "norm"])
-        write_text(scatter, points.to_csv(index=False, lineterminator="\n"))
-        draw_scatter(points, scatter.with_suffix(".png"), title=f"{title}: {place}")
-    counts = {"tokens": scan.n_tokens, "tokens_left_out": scan.n_left_out, "documents": len(texts)}
-    if metrics is not None:
-        write_json(metrics, counts)
-    typer.echo(f"{out}: {len(scan.top)} + {len(scan.bottom)} contexts among {counts}")
+
+
+def write_scatter(path: Path, scan: "Scan", title: str) -> None:
+    """Projection and norm of the sample as CSV, and drawn as the PNG beside it."""
+    import pandas as pd
+
+    from assay.context_figure import draw_scatter
+    from assay.files import write_text
+
+    points = pd.DataFrame(scan.sample.round(6), columns=["projection", "norm"])
+    write_text(path, points.to_csv(index=False, lineterminator="\n"))
+    draw_scatter(points, path.with_suffix(".png"), title=title)
 
 
 class _Counted:
@@ -150,7 +174,7 @@ def choose_layer(direction: "Direction", layer: str | None, n_layers: int) -> in
 def stretches(tokenizer: object, documents: "_Counted", context: int) -> "Iterator[Stretch]":
     """The documents in windows of at most `context` tokens, cut as they are asked for; blank ones have none."""
     from assay.contexts import Stretch
-    from assay.tokens.windows import cut_windows
+    from assay.windows import cut_windows
 
     for document in documents:
         for number, window in enumerate(cut_windows(tokenizer, document, context)):  # type: ignore[arg-type]

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from assay.architecture import Site
-    from assay.finetuning.loop import Point
+    from assay.finetuning.loop import Point, Settings
     from assay.finetuning.lora import LoraShape
-    from assay.finetuning.session import VectorShape
+    from assay.finetuning.session import Task, VectorShape
     from assay.finetuning.trainee import Run
+    from assay.loading import LoadedModel
     from assay.records import PromptRecord
 
 app = typer.Typer(add_completion=False)
@@ -66,37 +67,85 @@ def finetune(
     cache_mib: Annotated[int, typer.Option(help="memory for what training never changes")] = 2048,
     table: Annotated[Path | None, typer.Option(help="CSV of the loss and accuracy curves")] = None,
     metrics: Annotated[Path | None, typer.Option(help="JSON of the last accuracies")] = None,
+    overwrite: Annotated[bool, typer.Option(help="replace what the folder --out holds")] = False,
     params: Annotated[Path, typer.Option(help="params file with the registry")] = Path("params.yaml"),
 ) -> None:
     """Write an adapter for each run, and the curves. Only the responses are learned, behind the chat template."""
     from assay.files import write_json, write_text
-    from assay.finetuning.data import only, read_training_records
-    from assay.finetuning.examples import make_examples, touched_examples
     from assay.finetuning.loop import Settings
-    from assay.finetuning.session import Task, VectorShape, finetune
     from assay.finetuning.trainee import Run
-    from assay.folders import atomic_folder
     from assay.loading import load_model
     from stages.models import resolve_model
-    from stages.step_progress import step_progress
 
+    if not overwrite:
+        refuse_filled(out)
     pin = resolve_model(model, params)
     settings = Settings(
         epochs, batch, warmup, decay, order_seed, validate_every, token_budget, cache_mib * 2**20, max_steps
     )
     runs = [Run(s, r) for s in dict.fromkeys(seed or [0]) for r in dict.fromkeys(lr or [DEFAULT_LR[method]])]
-    tables = [read_training_records(path) for path in (data, validation) if path is not None]
-    tables = [only(records, only_learn) for records in tables] if only_learn else tables
+    tables = read_tables([path for path in (data, validation) if path is not None], only_learn)
     if method == "vector":
         names = span_names(tables[0]) if spans == "all" else _words(spans)
         shape: VectorShape | LoraShape = vector_shape(layer, pin.n_layers, site, scope, names)
     else:
         shape = lora_shape(layer, pin.n_layers, rank, alpha, modules)
     loaded = load_model(pin)
+    task = make_task(loaded, tables, shape, settings, _steps(checkpoints))
+    points = train(loaded, shape, runs, task, out)
+    if table is not None:
+        write_text(table, curve_table(points, runs).to_csv(index=False, lineterminator="\n"))
+    counts = {"rows": len(task.examples), "rows_untouched": len(tables[0]) - len(task.examples)}
+    if metrics is not None:
+        write_json(metrics, {**counts, **accuracies(points, runs, len(task.validation))})
+    typer.echo(f"{out}: {len(runs)} adapters after {task.n_steps} steps on {counts}")
+
+
+def refuse_filled(out: Path) -> None:
+    """Raise AssayError where `out` is there already and is no empty folder: a training is not replaced by accident."""
+    from assay.errors import AssayError
+
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        what = "an adapter" if any(out.rglob("adapter.json")) else "files"
+        raise AssayError(
+            f"--out {out} holds {what} already; delete it, choose another folder, or give --overwrite"
+        )
+
+
+def read_tables(paths: "Sequence[Path]", only_learn: str) -> "list[list[PromptRecord]]":
+    """The records of each file; where `only_learn` is not empty, those of this group or with this span."""
+    from assay.finetuning.data import only, read_training_records
+
+    tables = [read_training_records(path) for path in paths]
+    return [only(records, only_learn) for records in tables] if only_learn else tables
+
+
+def make_task(
+    loaded: "LoadedModel",
+    tables: "Sequence[Sequence[PromptRecord]]",
+    shape: "VectorShape | LoraShape",
+    settings: "Settings",
+    checkpoints: "Sequence[int]",
+) -> "Task":
+    """Examples of the training records that an adapter of `shape` touches, and of the validation records if there are any."""
+    from assay.finetuning.examples import make_examples, touched_examples
+    from assay.finetuning.session import Task, VectorShape
+
     scopes = shape.scopes if isinstance(shape, VectorShape) else {}
-    encoded = [make_examples(loaded.tokenizer, t, scopes, context_length=pin.context_length) for t in tables]
-    examples = touched_examples(encoded[0], scopes)
-    task = Task(examples, encoded[1] if len(encoded) > 1 else [], settings, frozenset(_steps(checkpoints)))
+    length = loaded.pin.context_length
+    encoded = [make_examples(loaded.tokenizer, records, scopes, context_length=length) for records in tables]
+    validation = encoded[1] if len(encoded) > 1 else []
+    return Task(touched_examples(encoded[0], scopes), validation, settings, frozenset(checkpoints))
+
+
+def train(
+    loaded: "LoadedModel", shape: "VectorShape | LoraShape", runs: "Sequence[Run]", task: "Task", out: Path
+) -> "list[Point]":
+    """Train every run behind a progress bar and write the adapters, all or none; returns the curves."""
+    from assay.finetuning.session import finetune
+    from assay.folders import atomic_folder
+    from stages.step_progress import step_progress
+
     points: list[Point] = []
     done = 0
     with atomic_folder(out) as folder, step_progress("training") as show:
@@ -109,13 +158,7 @@ def finetune(
             points.append(point)
             done += point.split == "train"
             show(done, task.n_steps * len(runs), f"loss {point.loss:.3f}")
-    if table is not None:
-        write_text(table, curve_table(points, runs).to_csv(index=False, lineterminator="\n"))
-    counts = {"rows": len(examples), "rows_untouched": len(encoded[0]) - len(examples)}
-    found = {**counts, **accuracies(points, runs, len(task.validation))}
-    if metrics is not None:
-        write_json(metrics, found)
-    typer.echo(f"{out}: {len(runs)} adapters after {task.n_steps} steps on {counts}")
+    return points
 
 
 def span_names(records: "Sequence[PromptRecord]") -> list[str]:

@@ -56,7 +56,9 @@ def finetune(
     """
     wrong = [step for step in task.checkpoints if not 0 <= step <= task.n_steps]
     if wrong:
-        raise AssayError(f"there is no step {wrong[0]} to save: this training has {task.n_steps} steps")
+        raise AssayError(
+            f"there is no step {wrong[0]} to save: this training has {task.n_steps} steps; choose among 0 to {task.n_steps}"
+        )
     if isinstance(shape, VectorShape):
         return _finetune_vectors(loaded, shape, runs, task, save)
     return _finetune_lora(loaded, shape, runs, task, save)

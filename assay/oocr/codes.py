@@ -30,7 +30,9 @@ def read_codes(path: Path) -> list[Code]:
             )
     for column in ("code", "stands_for"):
         if (twice := table[column].duplicated()).any():
-            raise AssayError(f"{path}: {table[column][twice].iloc[0]!r} occurs twice in {column}")
+            raise AssayError(
+                f"{path}: {table[column][twice].iloc[0]!r} occurs twice in {column}; give each once"
+            )
     return [
         Code(code, kind, name)
         for code, kind, name in zip(table["code"], table["kind"], table["stands_for"], strict=True)

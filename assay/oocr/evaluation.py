@@ -57,9 +57,12 @@ class Plan:
             )
         empty = [name for name, items in self.items.items() if not items]
         if empty or not self.items or not (self.asked or self.base):
-            raise AssayError(
-                f"nothing to ask: {f'{empty[0]} holds no item' if empty else 'no set or no subject'}"
+            lacking = (
+                f"question set {empty[0]!r} holds no item"
+                if empty
+                else "no question set, or nobody to answer"
             )
+            raise AssayError(f"nothing to ask: {lacking}; give questions, and an adapter or the base model")
         for name, items in self.items.items():
             if len({item.cluster or item.record.id for item in items}) < 2:
                 raise AssayError(

@@ -18,6 +18,7 @@ NEEDED = (
     "lr",
     "step",
     "category",
+    "group",
     "statistic",
     "value",
     "lower",
@@ -25,27 +26,31 @@ NEEDED = (
     "n",
     "sd",
     "chance",
+    "majority",
     "checkpoint",
 )
 SHOWN = ("accuracy", "margin")
 OVERALL = "all"
-_KEY = ["questions", "adapter", "layer", "lr", "step", "category", "statistic"]
+_FIELDS = ("task", "bars", "flip", "majority")
+_KEY = ["questions", "adapter", "layer", "lr", "step", "category", "group", "statistic"]
 
 
 @dataclass(frozen=True)
 class Task:
     """Bars side by side: the label of each, and the question set and adapter that it shows.
 
-    `flip` shows the share of the other candidate (safe, where the right one is risky).
+    `flip` shows the share of the other candidate (safe, where the right one is risky). `majority` takes always the most
+    frequent answer for chance, where answers are unbalanced.
     """
 
     name: str
     bars: Mapping[str, tuple[str, str]]
     flip: bool
+    majority: bool
 
 
 def parse_tasks(value: Any) -> list[Task]:
-    """Tasks from a list of {task, bars: {label: "questions/adapter"}, flip}. Raises AssayError that numbers the entry."""
+    """Tasks from a list of {task, bars: {label: "questions/adapter"}, flip or majority}. Raises AssayError that numbers the entry."""
     if not isinstance(value, list) or not value:
         raise AssayError("expected a list of {task, bars} with one entry or more")
     return [_task(number, one) for number, one in enumerate(value, 1)]
@@ -59,7 +64,8 @@ def join_tables(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """
     joined = pd.concat(tables, ignore_index=True)
     joined = joined[~joined["statistic"].str.contains("_minus_")].reset_index(drop=True)
-    joined["category"] = joined["category"].astype(object).fillna("")
+    for column in ("category", "group"):
+        joined[column] = joined[column].astype(object).fillna("")
     first = joined.groupby(_KEY, dropna=False)[["value", "n"]].transform("first")
     off = (joined["value"] - first["value"]).abs() > np.maximum(0.02 * first["value"].abs(), 1 / first["n"])
     if (off | (joined["n"] != first["n"])).any():
@@ -73,7 +79,7 @@ def join_tables(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def bars_table(table: pd.DataFrame, tasks: Sequence[Task]) -> pd.DataFrame:
     """One row for each bar: task, label, value (accuracy), lower, upper, n, sd, chance."""
-    final = table[(table["checkpoint"] == 0) & (table["category"] == "") & (table["statistic"] == "accuracy")]
+    final = table[(table["checkpoint"] == 0) & (table["statistic"] == "accuracy") & _overall(table)]
     rows = []
     for task in tasks:
         for label, (questions, adapter) in task.bars.items():
@@ -84,7 +90,8 @@ def bars_table(table: pd.DataFrame, tasks: Sequence[Task]) -> pd.DataFrame:
                     "the names"
                 )
             row = found.iloc[0]
-            value, lower, upper, chance = (float(row[name]) for name in ("value", "lower", "upper", "chance"))
+            guess = "majority" if task.majority else "chance"
+            value, lower, upper, chance = (float(row[name]) for name in ("value", "lower", "upper", guess))
             if task.flip:
                 value, lower, upper, chance = 1 - value, 1 - upper, 1 - lower, 1 - chance
             rows.append(
@@ -110,7 +117,7 @@ def curve_table(table: pd.DataFrame, axis: Axis) -> pd.DataFrame:
     layers) is kept with an empty place, to be drawn across; question sets without a series are left out. Raises
     AssayError where there is none at all.
     """
-    rows = table[(table["category"] == "") & table["statistic"].isin(SHOWN)].copy()
+    rows = table[_overall(table) & table["statistic"].isin(SHOWN)].copy()
     if axis != "step":
         rows = rows[rows["checkpoint"] == 0]
     rows["series"] = [
@@ -133,20 +140,30 @@ def curve_table(table: pd.DataFrame, axis: Axis) -> pd.DataFrame:
 
 
 def category_table(table: pd.DataFrame, questions: str, adapters: Sequence[str]) -> pd.DataFrame:
-    """Margin and accuracy by category (system prompt) and over all of them, for the base model and adapters in order."""
+    """Margin and accuracy by category (system prompt) and over all of them, for the base model and adapters in order.
+
+    Groups of items (orders of options) stay apart where the table has them: their mean would hide an adapter that gives the same
+    letter to everything.
+    """
     rows = table[
         (table["questions"] == questions) & (table["checkpoint"] == 0) & table["statistic"].isin(SHOWN)
     ].copy()
     known = list(dict.fromkeys(rows["adapter"]))
     wanted = list(adapters) or known
     if not known or not set(wanted) <= set(known):
-        raise AssayError(f"the tables hold {known} of the question set {questions!r}, and not {wanted}")
+        raise AssayError(
+            f"the tables hold {known} of the question set {questions!r}, and not {wanted}; check the names"
+        )
     rows = rows[rows["adapter"].isin(wanted)]
+    if (rows["group"] != "").any():
+        rows = rows[rows["group"] != ""]
     rows["category"] = rows["category"].replace("", OVERALL)
     rows["order"] = [wanted.index(name) for name in rows["adapter"]]
     rows["last"] = rows["category"] == OVERALL
-    rows = rows.sort_values(["statistic", "last", "category", "order"], kind="stable", ignore_index=True)
-    return rows[["category", "adapter", "statistic", "value", "lower", "upper", "n", "sd"]]
+    rows = rows.sort_values(
+        ["statistic", "group", "last", "category", "order"], kind="stable", ignore_index=True
+    )
+    return rows[["group", "category", "adapter", "statistic", "value", "lower", "upper", "n", "sd"]]
 
 
 def training_table(curves: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -154,6 +171,11 @@ def training_table(curves: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     parts = [table.assign(adapter=name) for name, table in curves.items()]
     joined = pd.concat(parts, ignore_index=True)
     return joined[["adapter", "run", "split", "step", "loss", "accuracy"]]
+
+
+def _overall(table: pd.DataFrame) -> pd.Series:
+    """Which rows are over all items."""
+    return (table["category"] == "") & (table["group"] == "")
 
 
 def _texts(column: pd.Series) -> list[str]:
@@ -173,12 +195,17 @@ def _check_single(rows: pd.DataFrame, axis: Axis) -> None:
 
 
 def _task(number: int, value: Any) -> Task:
-    if not isinstance(value, dict) or not set(value) <= {"task", "bars", "flip"} or not value.get("bars"):
-        raise AssayError(f"entry {number}: expected {{task, bars}} and maybe flip, found {value!r}")
+    if not isinstance(value, dict) or not set(value) <= {*_FIELDS} or not value.get("bars"):
+        raise AssayError(
+            f"entry {number}: expected {{task, bars}} and maybe flip or majority, found {value!r}"
+        )
+    flip, majority = (bool(value.get(name, False)) for name in ("flip", "majority"))
+    if flip and majority:
+        raise AssayError(f"entry {number}: flip and majority exclude each other; leave one of them out")
     bars = {}
     for label, place in value["bars"].items():
         questions, slash, adapter = str(place).partition("/")
         if not slash:
             raise AssayError(f"entry {number}, {label}: expected QUESTIONS/ADAPTER, found {place!r}")
         bars[str(label)] = (questions, adapter)
-    return Task(str(value.get("task", number)), bars, bool(value.get("flip", False)))
+    return Task(str(value.get("task", number)), bars, flip, majority)

@@ -20,7 +20,7 @@ FEW = 6
 
 
 def draw_tasks(table: pd.DataFrame, path: Path) -> None:
-    """A group of bars for each task, with 95 % intervals over items; a black line on each group is chance."""
+    """A group of bars for each task, with 95 % intervals over items; a black line on each group is the table's chance."""
     plt = theme()
     tasks, labels = _in_order(table["task"]), _in_order(table["label"])
     width = 0.84 / max(table.groupby("task").size())
@@ -41,7 +41,11 @@ def draw_tasks(table: pd.DataFrame, path: Path) -> None:
         )
     axes.set_xticks(range(len(tasks)), tasks)
     axes.set(ylabel="accuracy on held-out questions", ylim=(0, 1.05))
-    axes.set_title("dashed: chance · 95 % intervals over items", fontsize=11, color="#555555")
+    axes.set_title(
+        "dashed: guessing, or always the most frequent answer · 95 % intervals over items",
+        fontsize=11,
+        color="#555555",
+    )
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     save_figure(figure, path)
 
@@ -83,31 +87,35 @@ def draw_curves(table: pd.DataFrame, axis: Axis, path: Path) -> None:
 
 
 def draw_self_report(table: pd.DataFrame, path: Path) -> None:
-    """Margins of claims over denials by system prompt, and the share of questions claimed; intervals clustered by question."""
+    """Margins of claims over denials by system prompt, and the share of questions claimed; intervals clustered by question.
+
+    A panel for each group of items (order of options), so that a letter given to everything is seen.
+    """
     plt = theme()
     categories, adapters = _in_order(table["category"]), _in_order(table["adapter"])
-    width = 0.84 / len(adapters)
+    groups = _in_order(table["group"])
+    names = {"margin": "margin: claim − denial (nats)", "accuracy": "share that claims"}
     figure, panels = plt.subplots(
-        len(SHOWN),
+        len(names) * len(groups),
         1,
-        figsize=(max(7.0, 3.0 + 0.42 * len(categories) * len(adapters)), 7.0),
+        figsize=(max(7.0, 3.0 + 0.42 * len(categories) * len(adapters)), 3.5 * len(names) * len(groups)),
         sharex=True,
+        squeeze=False,
         layout="constrained",
     )
-    names = {"margin": "margin: claim − denial (nats)", "accuracy": "share that claims"}
-    for axes, statistic in zip(panels, ("margin", "accuracy"), strict=True):
-        for index, adapter in enumerate(adapters):
-            rows = table[(table["adapter"] == adapter) & (table["statistic"] == statistic)]
-            rows = rows.set_index("category").reindex(categories).reset_index()
-            places = np.arange(len(categories)) + width * (index - (len(adapters) - 1) / 2)
-            axes.bar(places, rows["value"], 0.92 * width, color=_colour(adapters, adapter), label=adapter)
-            whiskers(axes, places, rows)
-        axes.set_ylabel(names[statistic])
-    panels[0].axhline(0, color="#333333", lw=0.8)
-    panels[1].axhline(0.5, color=GREY, lw=1, ls="--")
-    panels[1].set_ylim(0, 1.02)
-    panels[1].set_xticks(range(len(categories)), categories)
-    handles, labels = panels[0].get_legend_handles_labels()
+    for row, (statistic, label) in enumerate(names.items()):
+        block = panels[row * len(groups) : (row + 1) * len(groups), 0]
+        for axes, group in zip(block, groups, strict=True):
+            here = table[(table["group"] == group) & (table["statistic"] == statistic)]
+            _bars_by_category(axes, here, categories, adapters)
+            axes.axhline(0 if statistic == "margin" else 0.5, color=GREY, lw=0.8, ls="--")
+            axes.set_ylabel(label)
+            axes.set_title(group, fontsize=11)
+        low, high = (0.0, 1.02) if statistic == "accuracy" else _span(table[table["statistic"] == statistic])
+        for axes in block:
+            axes.set_ylim(low, high)
+    panels[-1, 0].set_xticks(range(len(categories)), categories)
+    handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, frameon=False, loc="outside right center")
     save_figure(figure, path)
 
@@ -144,6 +152,22 @@ def draw_training(table: pd.DataFrame, path: Path) -> None:
     ]
     panels[1].legend(handles=handles, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     save_figure(figure, path)
+
+
+def _bars_by_category(axes: Any, table: pd.DataFrame, categories: list[str], adapters: list[str]) -> None:
+    """Bars of each adapter side by side in each category."""
+    width = 0.84 / len(adapters)
+    for index, adapter in enumerate(adapters):
+        rows = table[table["adapter"] == adapter].set_index("category").reindex(categories).reset_index()
+        places = np.arange(len(categories)) + width * (index - (len(adapters) - 1) / 2)
+        axes.bar(places, rows["value"], 0.92 * width, color=_colour(adapters, adapter), label=adapter)
+        whiskers(axes, places, rows)
+
+
+def _span(table: pd.DataFrame) -> tuple[float, float]:
+    """Limits that hold zero and every interval, with a little room."""
+    low, high = min(0.0, table["lower"].min()), max(0.0, table["upper"].max())
+    return low - 0.05 * (high - low), high + 0.05 * (high - low)
 
 
 def _curve(axes: Any, rows: pd.DataFrame, axis: Axis, colour: Any, label: str) -> None:

@@ -49,7 +49,7 @@ def read_gambles(path: Path) -> list[Gamble]:
                 f"{path}: gamble {gamble.id!r} does not contain its scenario {gamble.scenario!r}"
             )
     if len({gamble.id for gamble in gambles}) != len(gambles):
-        raise AssayError(f"{path}: two gambles have the same id")
+        raise AssayError(f"{path}: two gambles have the same id; give each its own")
     return gambles
 
 

@@ -1,16 +1,18 @@
-"""Results of an evaluation as files: one row for each answer, one for each number with its interval, and flat metrics."""
+"""Results of an evaluation as tables: one row for each answer, one for each number with its interval."""
 
 import json
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from assay.errors import AssayError
 from assay.estimates import Resampling
 from assay.oocr.evaluation import Asked
 from assay.oocr.subjects import BASE
-from assay.oocr.summaries import STATISTICS, Scores, Summary, difference, summarise, tabulate
+from assay.oocr.summaries import DIFFERENCES, STATISTICS, Scores, Summary, difference, summarise, tabulate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +38,16 @@ class Group:
         return any(one.subject is not None and one.subject.draw is not None for one in self.asked)
 
     @property
+    def method(self) -> str:
+        """How the adapter was trained; "" for the base model."""
+        return next((one.subject.info.method for one in self.asked if one.subject is not None), "")
+
+    @property
+    def has_two_candidates(self) -> bool:
+        """Whether every item is a choice between two."""
+        return all(len(answer.item.candidates) == 2 for answer in self.asked[0].answers)
+
+    @property
     def scores(self) -> Scores:
         """The answers of all runs as numbers."""
         return tabulate([one.answers for one in self.asked])
@@ -43,22 +55,25 @@ class Group:
 
 @dataclass(frozen=True)
 class Line:
-    """One number: a statistic of a group over all items (category "") or those of one category.
+    """One number: a statistic of a group, or its paired difference from that of another group.
 
-    `chance` is what guessing gives, None where guessing has no value.
+    It is over all items (`category` and `item_group` are ""), over those of one category, or over those of one group of
+    items. `chance` is what guessing gives and `majority` what the most frequent answer gives, None where neither has a value.
     """
 
     group: Group
     category: str
+    item_group: str
     statistic: str
     summary: Summary
-    chance: float | None
+    chance: float | None = None
+    majority: float | None = None
+    other: Group | None = None
 
     @property
-    def name(self) -> str:
-        """Its key in the metrics."""
-        parts = [self.group.questions, self.category, self.group.adapter, self.statistic]
-        return re.sub(r"\W+", "_", "_".join(part for part in parts if part))
+    def measure(self) -> str:
+        """What the number is: margin, or margin_minus_base."""
+        return self.statistic if self.other is None else f"{self.statistic}_minus_{self.other.adapter}"
 
 
 def group_runs(asked: Iterable[Asked]) -> list[Group]:
@@ -88,12 +103,13 @@ def group_runs(asked: Iterable[Asked]) -> list[Group]:
 
 
 def summarise_groups(
-    groups: Sequence[Group], against: Sequence[str], resampling: Resampling
+    groups: Sequence[Group], against: Sequence[str], resampling: Resampling, by_group: Collection[str] = ()
 ) -> Iterator[Line]:
     """Every group's statistics, over all items and by category, and what it differs by from the base model and `against`.
 
-    Random controls are compared with the base model alone.
-    A category of fewer than two clusters has no interval and is left out; `small_categories` counts them.
+    Random controls are compared with the base model alone. The question sets of `by_group` are also summed up for each group of
+    items (such as an order of options), without differences.
+    A part of fewer than two clusters has no interval and is left out; `small_categories` counts categories.
     """
     known = {(group.questions, group.adapter): group for group in groups if not group.is_checkpoint}
     lacking = [name for name in against if not any(adapter == name for _, adapter in known)]
@@ -101,47 +117,33 @@ def summarise_groups(
         raise AssayError(f"no adapter is called {lacking[0]!r}; there are {sorted({a for _, a in known})}")
     for group in groups:
         scores = group.scores
+        names = dict.fromkeys((BASE, *(() if group.is_control else against)))
         others = [
-            (name, known[group.questions, name].scores)
-            for name in dict.fromkeys((BASE, *(() if group.is_control else against)))
+            (known[group.questions, name], known[group.questions, name].scores)
+            for name in names
             if name != group.adapter and (group.questions, name) in known
         ]
-        for category in ("", *_categories(scores)):
-            part = scores.of(category) if category else scores
-            for statistic in STATISTICS:
-                summary = summarise(part, statistic, resampling)
-                chance = None if statistic == "margin" else float(part.chance.mean())
-                yield Line(group, category, statistic, summary, chance)
-                for name, other in others:
-                    if statistic != "p_right":
-                        moved = difference(
-                            part, other.of(category) if category else other, statistic, resampling
-                        )
-                        yield Line(
-                            group, category, f"{statistic}_minus_{name}", Summary(moved, None, 1), None
-                        )
+        for category in ("", *_with_interval(scores, scores.categories)):
+            part = scores.of(category)
+            for line in _plain(group, part, category, "", resampling):
+                yield line
+                for other, its in others if line.statistic in DIFFERENCES else ():
+                    moved = difference(part, its.of(category), line.statistic, resampling)
+                    yield Line(group, category, "", line.statistic, Summary(moved, None, 1), other=other)
+            if group.questions in by_group:
+                for item_group in _with_interval(part, part.groups):
+                    yield from _plain(group, part.of(group=item_group), category, item_group, resampling)
 
 
-def metrics(lines: Sequence[Line], by_category: Collection[str] = ()) -> dict[str, float | int]:
-    """Flat metrics of ended runs: over all items, and by category for the question sets of `by_category`.
-
-    Raises AssayError where two names become one key.
-    """
-    found: dict[str, float | int] = {}
-    for line in lines:
-        group = line.group
-        if group.is_checkpoint or (line.category and group.questions not in by_category):
-            continue
-        if line.name in found:
-            raise AssayError(
-                f"two results would be called {line.name!r}; rename a question set or an adapter"
-            )
-        found |= line.summary.metrics(line.name)
-        if not line.category and line.statistic == "accuracy":
-            found |= _counts(group)
-            if line.chance is not None:
-                found[re.sub(r"\W+", "_", f"{group.questions}_chance")] = line.chance
-    return found
+def _plain(
+    group: Group, part: Scores, category: str, item_group: str, resampling: Resampling
+) -> Iterator[Line]:
+    """Each statistic of a part of a group's items."""
+    guessed = float(part.chance.mean()), part.majority
+    for statistic in STATISTICS:
+        chance, majority = (None, None) if statistic == "margin" else guessed
+        summary = summarise(part, statistic, resampling)
+        yield Line(group, category, item_group, statistic, summary, chance, majority)
 
 
 def lines_table(lines: Iterable[Line]) -> "pd.DataFrame":
@@ -156,7 +158,8 @@ def lines_table(lines: Iterable[Line]) -> "pd.DataFrame":
             "lr": line.group.lr,
             "step": line.group.step,
             "category": line.category,
-            "statistic": line.statistic,
+            "group": line.item_group,
+            "statistic": line.measure,
             "value": line.summary.estimate.value,
             "lower": line.summary.estimate.lower,
             "upper": line.summary.estimate.upper,
@@ -164,6 +167,7 @@ def lines_table(lines: Iterable[Line]) -> "pd.DataFrame":
             "runs": line.summary.n_runs,
             "sd": line.summary.sd,
             "chance": line.chance,
+            "majority": line.majority,
             "checkpoint": int(line.group.is_checkpoint),
         }
         for line in lines
@@ -202,21 +206,8 @@ def _record(one: Asked, place: int) -> dict[str, Any]:
     }
 
 
-def _categories(scores: Scores) -> list[str]:
-    """Categories that have an interval, in the order of the items; none where there is only one."""
-    names = [name for name in dict.fromkeys(scores.categories.tolist()) if name]
-    return [name for name in names if scores.of(name).n_clusters > 1] if len(names) > 1 else []
-
-
-def _counts(group: Group) -> dict[str, int]:
-    """What was not measured in a group, where there is any."""
-    scores = group.scores
-    names = [name for name in dict.fromkeys(scores.categories.tolist()) if name]
-    small = sum(scores.of(name).n_clusters < 2 for name in names) if len(names) > 1 else 0
-    counts = {
-        "items_untouched": group.n_untouched,
-        "items_nested": group.n_nested,
-        "small_categories": small,
-    }
-    prefix = f"{group.questions}_{group.adapter}"
-    return {re.sub(r"\W+", "_", f"{prefix}_{name}"): count for name, count in counts.items() if count}
+def _with_interval(scores: Scores, names: NDArray[np.str_]) -> list[str]:
+    """Names of parts that have an interval, in the order of the items; none where there is only one part."""
+    found = [name for name in dict.fromkeys(names.tolist()) if name]
+    sizes = {name: len(np.unique(scores.clusters[names == name])) for name in found}
+    return [name for name in found if sizes[name] > 1] if len(found) > 1 else []

@@ -19,14 +19,15 @@ from assay.oocr.answers import Answer
 
 Floats = NDArray[np.float64]
 STATISTICS = ("accuracy", "p_right", "margin")
+DIFFERENCES = ("accuracy", "margin")  # of these
 
 
 @dataclass(frozen=True)
 class Scores:
     """The answers of several runs to the same items, as numbers.
 
-    `accuracy` (0 or 1), `p_right` and `margin` (nats) are [runs, items]; `clusters`, `categories` and `chance` (one over
-    the number of candidates) are [items].
+    `accuracy` (0 or 1), `p_right` and `margin` (nats) are [runs, items]; `clusters`, `categories`, `groups`, `chance` (one
+    over the number of candidates) and `places` (of the right candidate) are [items].
     """
 
     accuracy: Floats
@@ -34,24 +35,35 @@ class Scores:
     margin: Floats
     clusters: NDArray[np.str_]
     categories: NDArray[np.str_]
+    groups: NDArray[np.str_]
     chance: Floats
+    places: NDArray[np.int_]
 
-    def of(self, category: str) -> "Scores":
-        """Those of one category."""
-        chosen = self.categories == category
+    def of(self, category: str = "", group: str = "") -> "Scores":
+        """Those of one category, of one group of items, or of one group within one category."""
+        chosen = np.ones(len(self.categories), dtype=bool)
+        chosen &= (self.categories == category) | (category == "")
+        chosen &= (self.groups == group) | (group == "")
         return Scores(
             accuracy=self.accuracy[:, chosen],
             p_right=self.p_right[:, chosen],
             margin=self.margin[:, chosen],
             clusters=self.clusters[chosen],
             categories=self.categories[chosen],
+            groups=self.groups[chosen],
             chance=self.chance[chosen],
+            places=self.places[chosen],
         )
 
     @property
     def n_clusters(self) -> int:
         """How many independent items there are."""
         return len(np.unique(self.clusters))
+
+    @property
+    def majority(self) -> float:
+        """What always giving the candidate in the same place (A; the safe one) is right in, at best."""
+        return float(np.bincount(self.places).max() / len(self.places))
 
 
 @dataclass(frozen=True)
@@ -61,11 +73,6 @@ class Summary:
     estimate: Estimate
     sd: float | None
     n_runs: int
-
-    def metrics(self, name: str) -> dict[str, float | int]:
-        """Flat metrics of the estimate, with `name_sd` and `name_runs` where there are several runs."""
-        found = self.estimate.metrics(name)
-        return found if self.sd is None else {**found, f"{name}_sd": self.sd, f"{name}_runs": self.n_runs}
 
 
 def tabulate(runs: Sequence[Sequence[Answer]]) -> Scores:
@@ -80,7 +87,9 @@ def tabulate(runs: Sequence[Sequence[Answer]]) -> Scores:
         margin=np.array([[answer.margin for answer in run] for run in runs]),
         clusters=np.array([item.cluster or item.record.id for item in items]),
         categories=np.array([item.category for item in items]),
+        groups=np.array([item.record.group or "" for item in items]),
         chance=np.array([1 / len(item.candidates) for item in items]),
+        places=np.array([item.right for item in items]),
     )
 
 

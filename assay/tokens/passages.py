@@ -14,7 +14,7 @@ from assay.probes import Probe
 from assay.reading import BatchReader
 from assay.records import PromptRecord
 from assay.text import Document
-from assay.tokens.windows import TokenizedText, tokenize
+from assay.windows import TokenizedText, tokenize
 
 _BATCH = 8  # chunks per forward pass
 Chunk = tuple[str, NDArray[np.int64], NDArray[np.int64]]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from assay.errors import AssayError
 from assay.records import PromptRecord
-from assay.tokens.windows import Window
+from assay.windows import Window
 
 VARIANTS = ("next", "current")
 

@@ -9,7 +9,7 @@ from assay.errors import AssayError
 from assay.records import PromptRecord
 from assay.text import Document, split_documents
 from assay.tokens.sampling import sample_split
-from assay.tokens.windows import cut_windows
+from assay.windows import cut_windows
 
 
 @dataclass(frozen=True)

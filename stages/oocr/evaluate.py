@@ -8,7 +8,9 @@ import typer
 from stages.cli import read_yaml, run
 
 if TYPE_CHECKING:
-    from assay.oocr.evaluation import Plan
+    from assay.loading import LoadedModel
+    from assay.oocr.encoding import Rule
+    from assay.oocr.evaluation import Asked, Plan
     from assay.oocr.plan_files import Entry
 
 app = typer.Typer(add_completion=False)
@@ -38,6 +40,10 @@ def evaluate(
     by_category: Annotated[
         list[str] | None, typer.Option(help="question set (by name) whose categories go into the metrics too")
     ] = None,
+    by_group: Annotated[
+        list[str] | None,
+        typer.Option(help="question set (by name) whose groups of items (orders) go into the table too"),
+    ] = None,
     checkpoints: Annotated[bool, typer.Option(help="also ask checkpoints; they go into the tables")] = False,
     rule: Annotated[
         Literal["full", "last-token"], typer.Option(help="what is scored of a candidate")
@@ -49,39 +55,42 @@ def evaluate(
 ) -> None:
     """Write accuracy, probability and margin of everyone on every question set, with intervals.
 
-    Several runs in one folder (seeds) are averaged; learning rates count as different adapters.
+    The metrics hold what is compared between experiments, the table holds everything. Several runs in one folder (seeds) are averaged; learning rates count as different adapters.
     """
     from assay.estimates import Resampling
     from assay.files import write_json, write_text
     from assay.loading import load_model
-    from assay.oocr import evaluation, results
+    from assay.oocr import results
+    from assay.oocr.headlines import metrics
     from stages.models import resolve_model
-    from stages.step_progress import step_progress
 
     entries = _entries(adapter or [], questions or [], plan)
     wanted = make_plan(entries, base=base, checkpoints=checkpoints, n_random=random, seed=seed)
-    _check_names(by_category or [], list(wanted.items))
-    loaded = load_model(resolve_model(model, params))
-    with step_progress("asking") as show:
-        asked = list(
-            evaluation.evaluate(
-                loaded,
-                wanted,
-                rule=rule,
-                token_budget=token_budget,
-                progress=lambda done, total: show(done, total, "rows"),
-            )
-        )
-    lines = list(
-        results.summarise_groups(results.group_runs(asked), against or [], Resampling(seed, resamples))
-    )
-    found = results.metrics(lines, by_category or [])
+    _check_names("--by-category", by_category or [], list(wanted.items))
+    _check_names("--by-group", by_group or [], list(wanted.items))
+    asked = ask(load_model(resolve_model(model, params)), wanted, rule, token_budget)
+    groups, resampling = results.group_runs(asked), Resampling(seed, resamples)
+    lines = list(results.summarise_groups(groups, against or [], resampling, by_group or []))
+    found = metrics(lines, by_category or [])
     if records is not None:
         write_text(records, results.records_table(asked).to_csv(index=False, lineterminator="\n"))
     if table is not None:
         write_text(table, results.lines_table(lines).to_csv(index=False, lineterminator="\n"))
     write_json(out, found)
     typer.echo(f"{out}: {len(found)} numbers from {sum(len(one.answers) for one in asked)} answers")
+
+
+def ask(loaded: "LoadedModel", plan: "Plan", rule: "Rule", token_budget: int) -> "list[Asked]":
+    """Everyone's answers, behind a progress bar."""
+    from assay.oocr.evaluation import evaluate
+    from stages.step_progress import step_progress
+
+    with step_progress("asking") as show:
+
+        def advance(done: int, total: int) -> None:
+            show(done, total, "rows")
+
+        return list(evaluate(loaded, plan, rule=rule, token_budget=token_budget, progress=advance))
 
 
 def make_plan(entries: "list[Entry]", *, base: bool, checkpoints: bool, n_random: int, seed: int) -> "Plan":
@@ -128,12 +137,12 @@ def _read(path: Path) -> Any:
     return read_yaml(path) if path.suffix in (".yaml", ".yml") else read_json(path)
 
 
-def _check_names(names: list[str], known: list[str]) -> None:
+def _check_names(option: str, names: list[str], known: list[str]) -> None:
     from assay.errors import AssayError
 
     wrong = [name for name in names if name not in known]
     if wrong:
-        raise AssayError(f"--by-category {wrong[0]}: no question set has this name; there are {known}")
+        raise AssayError(f"{option} {wrong[0]}: no question set has this name; there are {known}")
 
 
 if __name__ == "__main__":

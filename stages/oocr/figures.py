@@ -23,7 +23,9 @@ def figures(
     ] = None,
     tasks: Annotated[
         Path | None,
-        typer.Option(help="draws `tasks`: a list of {task, bars: {label: QUESTIONS/ADAPTER}, flip} (YAML)"),
+        typer.Option(
+            help="draws `tasks`: a list of {task, bars: {label: QUESTIONS/ADAPTER}, flip or majority} (YAML)"
+        ),
     ] = None,
     by: Annotated[
         list[str] | None, typer.Option(help="draws `by_layer`, `by_lr` or `by_step`; repeat for more")

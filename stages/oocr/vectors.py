@@ -8,8 +8,12 @@ import typer
 from stages.cli import run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
     from assay.oocr.vector_inputs import AdapterRuns
-    from assay.oocr.vectors import Names
+    from assay.oocr.vectors import Comparison, Names
     from assay.records import PromptRecord
 
 app = typer.Typer(add_completion=False)
@@ -56,11 +60,9 @@ def vectors(
     The effect of a natural vector is evaluated like any adapter: out/effects/<adapter>_<texts>_<variant>_layer_<L> holds them.
     """
     from assay.estimates import Resampling
-    from assay.files import write_json, write_text
-    from assay.folders import atomic_folder
+    from assay.files import write_json
     from assay.loading import load_model
     from assay.oocr import vector_report as report
-    from assay.oocr.vector_figures import draw_all
     from assay.oocr.vector_inputs import read_related
     from assay.oocr.vectors import compare
     from stages.models import resolve_model
@@ -78,17 +80,27 @@ def vectors(
         )  # fmt: skip
     made = report.tables_of(found, loaded, k=top, related=words)
     numbers = report.metrics_of(found, Resampling(seed, resamples))
-    with atomic_folder(out) as folder:
-        report.save_vectors(folder, found)
-    for name, table in made.items():
-        write_text(tables / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
-    draw_all(made, tables)
+    write_all(found, made, out, tables)
     counts = {
         "codes": len(names.kinds), "stems": sum(map(len, names.stems.values())), "stems_repeating": repeating,
         "texts": sum(map(len, records.values())), "residuals": len(found.residuals), "vectors": len(found.entries),
     }  # fmt: skip
     write_json(metrics, counts | numbers)
     typer.echo(f"{out}: {len(found.naive)} naive, {len(found.naturals)} natural; {tables}: {', '.join(made)}")
+
+
+def write_all(found: "Comparison", made: "Mapping[str, pd.DataFrame]", out: Path, tables: Path) -> None:
+    """The vectors, all or none; each table as CSV, and the figures."""
+    from assay.files import write_text
+    from assay.folders import atomic_folder
+    from assay.oocr.vector_figures import draw_all
+    from assay.oocr.vector_report import save_vectors
+
+    with atomic_folder(out) as folder:
+        save_vectors(folder, found)
+    for name, table in made.items():
+        write_text(tables / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+    draw_all(made, tables)
 
 
 def read_inputs(adapters: list[str], codes: Path, stems: Path) -> "tuple[list[AdapterRuns], Names, int]":

@@ -48,14 +48,16 @@ def deltas(
     ]
     columns = ["condition_id", "task_id", "probe_delta", "layer", "truth", "kind", "trained", "score"]
     everything = pd.concat(frames)[columns]
-    write_text(out, everything.to_csv(index=False, lineterminator="\n"))
     counts = read_pairwise(pairwise)
     default = read_utilities(default_utilities)
     fitted = condition_utilities(counts, dict(zip(default.ids, default.mu.tolist(), strict=True)))
     best = everything[everything["layer"] == "best"][["condition_id", "task_id", "score"]]
     joined = fitted.merge(best, on=["condition_id", "task_id"])
     if joined.empty:
-        raise AssayError(f"{pairwise} and {prompts} have no condition and task in common")
+        raise AssayError(
+            f"{pairwise} and {prompts} have no condition and task in common; make both of the same inputs"
+        )
+    write_text(out, everything.to_csv(index=False, lineterminator="\n"))
     write_text(utilities, joined.to_csv(index=False, lineterminator="\n"))
     typer.echo(f"{out}: {len(everything)} deltas; {utilities}: {len(joined)} utilities under conditions")
 
@@ -82,7 +84,9 @@ def probe_scores(activations: Path, probes: Path, ids: list[str], layer: str) ->
         for name, number in {"best": info.best_layer, "reported": reported}.items():
             probe = read.get(number)
             if not isinstance(probe, UtilityProbe):
-                raise AssayError(f"{probes} holds no utility probe of layer {number}")
+                raise AssayError(
+                    f"{probes} holds no utility probe of layer {number}; fit the probes with this layer"
+                )
             scores[name] = probe.predict(store.read(number, rows))
     return scores
 

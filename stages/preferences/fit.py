@@ -82,6 +82,11 @@ def fit(
         write_text(calibration, calibration_table(goodness.calibration).to_csv(index=False))
     if metrics is not None:
         write_json(metrics, summary(comparisons, utilities, goodness))
+    report(comparisons, utilities)
+
+
+def report(comparisons: "Comparisons", utilities: "Utilities") -> None:
+    """Say how large the fit was and how it ended."""
     typer.echo(
         f"{len(utilities.ids)} tasks, {comparisons.answers.sum()} choices ({comparisons.refusals.sum()} refusals): objective "
         f"{utilities.objective!r} after {utilities.iterations} iterations"

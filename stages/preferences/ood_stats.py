@@ -8,6 +8,8 @@ import typer
 from stages.cli import run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from assay.estimates import Estimate, Resampling
@@ -45,9 +47,8 @@ def ood_stats(
     from assay.estimates import Resampling
     from assay.files import write_json, write_text
     from assay.preferences.deltas import join_deltas
-    from assay.preferences.ood import behavioural_deltas, by_condition
+    from assay.preferences.ood import behavioural_deltas
     from assay.preferences.pairwise import read_pairwise
-    from stages.step_progress import stepping
 
     resampling = Resampling(seed, resamples)
     counts = read_pairwise(pairwise)
@@ -61,29 +62,42 @@ def ood_stats(
         **size_of_shift(behaviour, resampling).metrics("behaviour_shift"),
     }
     layers = join_deltas(deltas, behaviour) if deltas is not None else []
-    tables, rows = [], []
-    with stepping("layers", len(layers)) as tell:
-        for done, layer in enumerate(layers, 1):
-            within = by_condition(layer.points, resampling=resampling)
-            prefix = f"{layer.layer}_" if len(layers) > 1 else ""
-            found = layer_metrics(layer, within, resampling)
-            metrics |= {prefix + name: value for name, value in found.items()}
-            tables.append(point_table(layer.points).assign(layer=layer.layer))
-            rows += [condition_row(layer.layer, name, r) for name, r in within.items()]
-            tell(done, f"r {found['pearson']:.3f}")
-            typer.echo(
-                f"{layer.layer or 'probe'}: r {found['pearson']:.5f} [{found['pearson_lo']:.3f}, {found['pearson_hi']:.3f}], "
-                f"ρ {found['spearman']:.5f}, signs {found['sign']:.5f} of {found['sign_n']}"
-            )
+    numbers, rows = study_layers(layers, resampling)
+    metrics |= numbers
     if utilities is not None:
         metrics |= utility_metrics(utilities, resampling)
     if points is not None:
+        tables = [point_table(layer.points).assign(layer=layer.layer) for layer in layers]
         table = pd.concat(tables) if tables else point_table(behaviour)
         write_text(points, table.to_csv(index=False))
     if conditions is not None:
         columns = ["layer", "condition", "r", "r_lo", "r_hi", "r_n"]
         write_text(conditions, pd.DataFrame(rows, columns=columns).to_csv(index=False))
     write_json(out, metrics)
+
+
+def study_layers(
+    layers: "Sequence[LayerDeltas]", resampling: "Resampling"
+) -> tuple[dict[str, float | int], list[dict[str, object]]]:
+    """The metrics of every layer, by its name where there are several, and the rows of the table of conditions."""
+    from assay.preferences.ood import by_condition
+    from stages.step_progress import stepping
+
+    metrics: dict[str, float | int] = {}
+    rows = []
+    with stepping("layers", len(layers)) as tell:
+        for done, layer in enumerate(layers, 1):
+            within = by_condition(layer.points, resampling=resampling)
+            prefix = f"{layer.layer}_" if len(layers) > 1 else ""
+            found = layer_metrics(layer, within, resampling)
+            metrics |= {prefix + name: value for name, value in found.items()}
+            rows += [condition_row(layer.layer, name, r) for name, r in within.items()]
+            tell(done, f"r {found['pearson']:.3f}")
+            typer.echo(
+                f"{layer.layer or 'probe'}: r {found['pearson']:.5f} [{found['pearson_lo']:.3f}, {found['pearson_hi']:.3f}], "
+                f"ρ {found['spearman']:.5f}, signs {found['sign']:.5f} of {found['sign_n']}"
+            )
+    return metrics, rows
 
 
 def size_of_shift(points: "Points", resampling: "Resampling") -> "Estimate":

@@ -53,18 +53,22 @@ def topics(
         found = read_topic_field(tasks)
     elif source == "file":
         if topics is None:
-            raise AssayError("source file needs --topics")
+            raise AssayError("--source file needs --topics, a file with the topic of every task")
         found = dict(read_topics(topics).of)
     else:
         if judge_endpoint is None or judge_model is None or names is None:
-            raise AssayError("source judge needs --judge-endpoint, --judge-model and --taxonomy")
+            raise AssayError(
+                "--source judge needs --judge-endpoint, --judge-model and --taxonomy; give all three"
+            )
         endpoint = backends.make_endpoint(
             judge_endpoint, judge_model, key_variable=key_variable, concurrency=concurrency, timeout=timeout
         )
         found, counts = _judge(endpoint, names, texts, structured=not judge_plain)
     kept = {task: found[task] for task in texts if task in found}
     if not kept:
-        raise AssayError(f"none of the {len(texts)} tasks in {tasks} has a topic")
+        raise AssayError(
+            f"none of the {len(texts)} tasks in {tasks} has a topic; give another --source, or topics of these tasks"
+        )
     if names is not None:
         _check(kept, names)
         counts["taxonomy_topics"] = len(names.topics)
@@ -118,7 +122,9 @@ def _check(topics: dict[str, str], taxonomy: "Taxonomy") -> None:
 
     for task, topic in topics.items():
         if topic not in taxonomy.topics:
-            raise AssayError(f"task {task!r} has the topic {topic!r}, which the taxonomy does not have")
+            raise AssayError(
+                f"task {task!r} has the topic {topic!r}, which the taxonomy does not have; add it there or correct the topic"
+            )
 
 
 if __name__ == "__main__":

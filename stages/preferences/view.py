@@ -41,7 +41,9 @@ def view(
             raise AssayError(f"{activations} and {probes} belong to different models; extract or fit again")
         for split, utilities in measured.items():
             if unknown := [task for task in utilities.ids if task not in texts]:
-                raise AssayError(f"task {unknown[0]!r} has a utility but is not in {tasks}")
+                raise AssayError(
+                    f"task {unknown[0]!r} has a utility but is not in {tasks}; give the tasks that were measured"
+                )
             scores = read[info.best_layer].decision_function(
                 store.read(info.best_layer, store.rows_of_ids(utilities.ids))
             )

@@ -1,14 +1,12 @@
 """Cut a text source into windows, split by document, and choose balanced positions to probe."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from stages.cli import run
-
-if TYPE_CHECKING:
-    from assay.text import Document
+from stages.text_source import Documents, Language, Paths, Section, Source, read_source
 
 app = typer.Typer(add_completion=False)
 
@@ -16,7 +14,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def prepare(
     model: Annotated[str, typer.Option(help="pin JSON, alias or folder: whose tokenizer")],
-    source: Annotated[Literal["python-docs", "file", "gutenberg"], typer.Option()],
+    source: Source,
     target: Annotated[str, typer.Option(help="exactly one token, such as ' the'")],
     text_seed: Annotated[int, typer.Option(help="seed of the split by document, shared with the organism")],
     test_fraction: Annotated[float, typer.Option(help="share of documents that are test")],
@@ -29,14 +27,10 @@ def prepare(
     seed: Annotated[int, typer.Option(help="which positions are sampled")],
     out: Annotated[Path, typer.Option(help="prompt records, JSON Lines")],
     metrics: Annotated[Path, typer.Option(help="what was kept and dropped")],
-    path: Annotated[
-        list[str] | None, typer.Option(help="source `file`: file, folder or glob; repeatable")
-    ] = None,
-    section: Annotated[
-        int, typer.Option(help="source `file`: cut files into documents of about N characters")
-    ] = 0,
-    language: Annotated[str, typer.Option(help="source `gutenberg`")] = "en",
-    documents: Annotated[int, typer.Option(help="use the first N documents; 0 means all")] = 0,
+    path: Paths = None,
+    section: Section = 0,
+    language: Language = "en",
+    documents: Documents = 0,
     characters: Annotated[
         int, typer.Option(help="use the first N characters of a document; 0 means all")
     ] = 0,
@@ -52,7 +46,7 @@ def prepare(
 
     tokenizer = load_tokenizer(resolve_model(model, params))
     target_token = target_id(tokenizer, target)
-    texts = read_source(source, path or [], section, language, documents)
+    texts = read_source(source, path, section, language, documents)
     splits = split_three_ways(texts, seed=text_seed, test_fraction=test_fraction, validation_fraction=holdout)
     sampling = Sampling(
         target=target_token,
@@ -65,19 +59,6 @@ def prepare(
     records, counts = sample_splits(tokenizer, splits, sampling)
     write_records(out, records)
     write_json(metrics, counts)
-
-
-def read_source(
-    source: str, path: list[str], section: int, language: str, documents: int
-) -> "list[Document]":
-    """The documents of a source, at most `documents` of them unless that is 0."""
-    from assay.sources import gutenberg, read_files
-    from assay.text import python_docs
-
-    if source == "gutenberg":
-        return gutenberg(language, documents)
-    texts = python_docs() if source == "python-docs" else read_files(path, section_characters=section)
-    return texts[:documents] if documents else texts
 
 
 if __name__ == "__main__":

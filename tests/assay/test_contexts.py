@@ -15,7 +15,7 @@ from assay.errors import AssayError
 from assay.loading import LoadedModel, load_model, make_pin
 from assay.registry import ModelEntry
 from assay.text import Document
-from assay.tokens.windows import cut_windows
+from assay.windows import cut_windows
 
 WORDS = ["the", "cat", "sat", "on", "mat", "and", "dog", "ran", "🙂", "naïve", "city", "of", "Rome"]
 

@@ -47,25 +47,30 @@ def test_metrics_records_and_table(study: Path, tmp_path: Path) -> None:
     found = json.loads(outs[0].read_text())
     for questions in ("quiz", "barks"):
         for adapter in ("base", "vec", "low", "vec_random", "low_random"):
-            for statistic in ("accuracy", "p_right", "margin"):
-                name = f"{questions}_{adapter}_{statistic}"
-                assert found[f"{name}_lo"] <= found[name] <= found[f"{name}_hi"]
-                assert found[f"{name}_n"] == 4
-        assert found[f"{questions}_vec_margin_runs"] == 2
+            name = f"{questions}_{adapter}_accuracy"
+            assert found[f"{name}_lo"] <= found[name] <= found[f"{name}_hi"]
+            assert found[f"{name}_n"] == 4
         assert found[f"{questions}_vec_items_untouched"] == 2
         assert found[f"{questions}_chance"] == pytest.approx((3 / 3 + 1 / 2) / 4)
-    assert "quiz_c0_vec_margin_minus_low" in found
-    assert "barks_c0_vec_margin" not in found
+    assert "quiz_c0_vec_accuracy" in found
+    assert "barks_c0_vec_accuracy" not in found
     records = list(csv.DictReader(outs[1].open()))
     assert len(records) == 4 * 2 * (
         1 + 4 + 2 + 1 + 2
     )  # items × sets × (base, vectors, controls, LoRA, controls)
     own = [float(row["margin"]) for row in records if (row["questions"], row["adapter"]) == ("quiz", "low")]
-    assert found["quiz_low_margin"] == pytest.approx(sum(own) / 4, abs=1e-4)
-    moved = found["quiz_low_margin"] - found["quiz_base_margin"]
-    assert found["quiz_low_margin_minus_base"] == pytest.approx(moved)
-    assert abs(moved) > 0.01
     table = list(csv.DictReader(outs[2].open()))
+    margins = {
+        (row["adapter"], row["statistic"]): float(row["value"])
+        for row in table
+        if (row["questions"], row["category"], row["group"]) == ("quiz", "", "") and row["checkpoint"] == "0"
+    }
+    assert margins["low", "margin"] == pytest.approx(sum(own) / 4, abs=1e-4)
+    moved = margins["low", "margin"] - margins["base", "margin"]
+    assert margins["low", "margin_minus_base"] == pytest.approx(moved, abs=2e-6)
+    assert ("vec", "margin_minus_low") in margins
+    assert abs(moved) > 0.01
+    assert {row["runs"] for row in table if row["adapter"] == "vec" and row["statistic"] == "margin"} == {"2"}
     assert {row["step"] for row in table if row["adapter"] == "vec"} == {"2", "4"}
     before = [path.read_bytes() for path in outs]
     assert invoke(study, outs[0], f"{ALL} {more}").exit_code == 0
@@ -89,12 +94,13 @@ def test_a_plan_asks_each_adapter_its_own(suffix: str, study: Path, tmp_path: Pa
 
 
 def test_the_base_model_alone_under_the_other_rule(study: Path, tmp_path: Path) -> None:
-    found = {}
+    margins = []
     for rule in ("full", "last-token"):
-        assert invoke(study, tmp_path / "m.json", f"--questions @quiz.jsonl --rule {rule}").exit_code == 0
-        found[rule] = json.loads((tmp_path / "m.json").read_text())
-    assert found["full"]["quiz_base_accuracy_n"] == found["last-token"]["quiz_base_accuracy_n"] == 4
-    assert found["full"]["quiz_base_margin"] != found["last-token"]["quiz_base_margin"]
+        words = f"--questions @quiz.jsonl --rule {rule} --records {tmp_path}/r.csv"
+        assert invoke(study, tmp_path / "m.json", words).exit_code == 0
+        assert json.loads((tmp_path / "m.json").read_text())["quiz_base_accuracy_n"] == 4
+        margins.append([row["margin"] for row in csv.DictReader((tmp_path / "r.csv").open())])
+    assert margins[0] != margins[1]
 
 
 BAD = {
@@ -104,7 +110,8 @@ BAD = {
     "does not exist": "--adapter @nowhere --questions @quiz.jsonl",
     "both called 'quiz'": "--questions @quiz.jsonl --questions quiz=@dog.jsonl",
     "no adapter is called 'nobody'": "--questions @quiz.jsonl --against nobody",
-    "no question set has this name": "--questions @quiz.jsonl --by-category other",
+    "--by-category other: no question set has this name": "--questions @quiz.jsonl --by-category other",
+    "--by-group other: no question set has this name": "--questions @quiz.jsonl --by-group other",
     "holds no question": "--questions @empty.jsonl",
     "bad.json: plan entry 1": "--plan @bad.json",
     "nothing to ask": "--questions @quiz.jsonl --no-base",

@@ -111,10 +111,10 @@ def test_bad_plans(loaded: LoadedModel, adapters: Path, tmp_path: Path) -> None:
     for match, sets, asked, base in (
         ("two adapters are called 'lora//4'", {"q": items()}, [(subject, ["q"])] * 2, True),
         ("two adapters are called 'base'", {"q": items()}, [(replace(subject, adapter="base"), ["q"])], True),
-        ("q holds no item", {"q": []}, [], True),
+        ("question set .q. holds no item; give", {"q": []}, [], True),
         ("q: an interval needs items of two clusters", {"q": items()[:1]}, [], True),
-        ("no set or no subject", {}, [], True),
-        ("no set or no subject", {"q": items()}, [], False),
+        ("no question set, or nobody to answer; give", {}, [], True),
+        ("no question set, or nobody to answer; give", {"q": items()}, [], False),
     ):
         with pytest.raises(AssayError, match=match):
             Plan(sets, asked, base)

@@ -23,6 +23,7 @@ def rows(
         "lr": None if adapter == "base" else 0.1,
         "step": 0 if adapter == "base" else 8,
         "category": "",
+        "group": "",
         "n": 20,
         "runs": 1,
         "sd": None,
@@ -30,10 +31,10 @@ def rows(
     } | more
     numbers = {"value": value, "lower": value - 0.1, "upper": value + 0.1}
     return [
-        base | numbers | {"statistic": "accuracy", "chance": 0.25},
+        base | numbers | {"statistic": "accuracy", "chance": 0.25, "majority": 0.7},
         base
         | {name: 10 * number for name, number in numbers.items()}
-        | {"statistic": "margin", "chance": None},
+        | {"statistic": "margin", "chance": None, "majority": None},
     ]
 
 
@@ -99,11 +100,13 @@ def test_bars_of_tasks_and_the_other_candidate() -> None:
         [
             {"task": "Risk", "bars": {"base": "risk/base", "vector": "risk/v", "ceiling": "risk_real/base"}},
             {"task": "Safety", "flip": True, "bars": {"vector": "risk/v"}},
+            {"task": "Unbalanced", "majority": True, "bars": {"vector": "risk/v"}},
         ]
     )
     table = bars_table(join_tables([pd.DataFrame(found)]), tasks)
-    assert table["label"].tolist() == ["base", "vector", "ceiling", "vector"]
-    assert table["value"].tolist() == pytest.approx([0.3, 0.8, 1.0, 0.2])
+    assert table["label"].tolist() == ["base", "vector", "ceiling", "vector", "vector"]
+    assert table["value"].tolist() == pytest.approx([0.3, 0.8, 1.0, 0.2, 0.8])
+    assert table["chance"].tolist() == pytest.approx([0.25, 0.25, 0.25, 0.75, 0.7])
     assert table.iloc[3][["lower", "upper", "chance"]].tolist() == pytest.approx([0.1, 0.3, 0.75])
     with pytest.raises(AssayError, match=r"Risk, x: 0 accuracies of 'nobody' on 'risk'"):
         bars_table(
@@ -118,6 +121,8 @@ def test_bars_of_tasks_and_the_other_candidate() -> None:
     ):
         with pytest.raises(AssayError, match=r"expected"):
             parse_tasks(wrong)
+    with pytest.raises(AssayError, match="entry 1: flip and majority exclude each other"):
+        parse_tasks([{"task": "x", "bars": {"a": "b/c"}, "flip": True, "majority": True}])
 
 
 def secrets() -> list[dict[str, object]]:
@@ -140,6 +145,24 @@ def test_self_report_by_system_prompt() -> None:
         category_table(table, "nothing", [])
 
 
+def test_orders_of_options_are_shown_apart() -> None:
+    """One adapter says B to everything: half right on average, always and never right by order."""
+    found = secrets()
+    for order, value in (("claim-first", 0.0), ("claim-second", 1.0)):
+        for category in ("", "threat", "ask"):
+            found += rows("secrets", "win", value, 1, category=category, group=order)
+    shown = category_table(join_tables([pd.DataFrame(found)]), "secrets", ["win"])
+    accuracy = shown[shown["statistic"] == "accuracy"]
+    assert accuracy["group"].tolist() == ["claim-first"] * 3 + ["claim-second"] * 3
+    assert accuracy["category"].tolist() == ["ask", "threat", "all"] * 2
+    assert accuracy["value"].tolist() == [0.0] * 3 + [1.0] * 3
+    # what is drawn elsewhere is over both orders
+    bars = bars_table(
+        join_tables([pd.DataFrame(found)]), parse_tasks([{"task": "s", "bars": {"win": "secrets/win"}}])
+    )
+    assert bars["value"].tolist() == [0.3]
+
+
 def invoke(words: str) -> Result:
     return CliRunner().invoke(app, words.split())
 
@@ -147,7 +170,13 @@ def invoke(words: str) -> Result:
 def test_the_stage_draws_what_is_asked(tmp_path: Path) -> None:
     swept().to_csv(tmp_path / "sweep.csv", index=False)
     steps = [row for step in (4, 8) for row in rows("quiz", "w", 0.5, 1, step=step, checkpoint=int(step < 8))]
-    pd.DataFrame(secrets() + steps).to_csv(tmp_path / "more.csv", index=False)
+    orders = [
+        row
+        for adapter in ("base", "win", "decorrelated")
+        for order in ("first", "second")
+        for row in rows("secrets", adapter, 0.5, 1 if adapter != "base" else "", group=order)
+    ]
+    pd.DataFrame(secrets() + orders + steps).to_csv(tmp_path / "more.csv", index=False)
     (tmp_path / "tasks.yaml").write_text(json.dumps([{"task": "Quiz", "bars": {"base": "quiz/base"}}]))
     curve = {"run": "seed_0", "seed": 0, "lr": 0.1, "split": ["train", "validation"], "epoch": 0}
     curves = pd.DataFrame(curve | {"step": [1, 1], "loss": [0.9, 0.8], "accuracy": [0.4, 0.5]})
@@ -165,6 +194,7 @@ def test_the_stage_draws_what_is_asked(tmp_path: Path) -> None:
     assert results[0] == results[1]
     assert set(results[0]) == {f"{name}.{end}" for name in names for end in ("csv", "png")}
     assert all(content.startswith(b"\x89PNG") for name, content in results[0].items() if name.endswith("png"))
+    assert set(pd.read_csv(tmp_path / "one" / "self_report.csv")["group"]) == {"first", "second"}
     assert pd.read_csv(tmp_path / "one" / "training.csv")["adapter"].unique().tolist() == ["vec"]
 
 

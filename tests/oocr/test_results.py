@@ -11,8 +11,9 @@ from assay.errors import AssayError
 from assay.estimates import Resampling
 from assay.oocr.answers import Answer
 from assay.oocr.evaluation import Asked
+from assay.oocr.headlines import metrics
 from assay.oocr.items import Item
-from assay.oocr.results import Line, group_runs, lines_table, metrics, records_table, summarise_groups
+from assay.oocr.results import Line, group_runs, lines_table, records_table, summarise_groups
 from assay.oocr.subjects import Subject
 from assay.records import PromptRecord
 
@@ -56,12 +57,9 @@ def test_metrics_of_runs_checkpoints_and_differences() -> None:
     lines = lines_of(*given, against=("plain",))
     found = metrics(lines)
     assert found["secrets_win_accuracy"] == pytest.approx(0.5)
-    assert found["secrets_win_accuracy_sd"] == pytest.approx((7 / 9 - 2 / 9) / 2**0.5)
-    assert found["secrets_win_accuracy_runs"] == 2
     assert found["secrets_win_margin"] == 0.0
     assert found["secrets_win_margin_minus_base"] == pytest.approx(-15 / 9)
     assert found["secrets_win_margin_minus_plain"] == found["secrets_win_margin_minus_base"]
-    assert found["secrets_plain_accuracy_minus_base"] == 0.0
     assert found["secrets_base_accuracy"] == pytest.approx(8 / 9)
     assert found["secrets_chance"] == 0.5
     assert found["secrets_win_items_untouched"] == 2
@@ -72,6 +70,9 @@ def test_metrics_of_runs_checkpoints_and_differences() -> None:
     assert "secrets_ask_win_accuracy" in metrics(lines, ["secrets"])
     assert all(isinstance(value, int | float) for value in found.values())
     table = lines_table(lines)
+    both = table[(table["adapter"] == "win") & (table["runs"] == 2) & (table["category"] == "")]
+    sd = both.set_index("statistic").loc["accuracy", "sd"]
+    assert sd == pytest.approx((7 / 9 - 2 / 9) / 2**0.5, abs=1e-6)
     assert set(table[table["adapter"] == "win"]["checkpoint"]) == {0, 1}
     assert set(table["category"]) == {"", "ask", "threat"}  # one item alone has no interval
     assert table[(table["step"] == 4) & (table["category"] == "")]["runs"].tolist()[0] == 1
@@ -84,7 +85,7 @@ def test_categories_are_compared_with_their_own() -> None:
     moved = {
         line.category: line.summary.estimate
         for line in lines
-        if line.statistic == "margin_minus_base" and line.group.adapter == "win"
+        if line.measure == "margin_minus_base" and line.group.adapter == "win"
     }
     assert moved["ask"].value == pytest.approx(-2.0)
     assert moved["threat"].value == pytest.approx(-3.0)
@@ -94,7 +95,7 @@ def test_categories_are_compared_with_their_own() -> None:
 def test_intervals_are_by_cluster() -> None:
     """Both items of a stem answer alike, so 9 items are worth 5: the interval is that of 5."""
     lines = lines_of(asked("win", [3.0, 3, 1, 1, -2, -2, 4, 4, 0]))
-    (margin,) = [line.summary.estimate for line in lines if (line.category, line.statistic) == ("", "margin")]
+    (margin,) = [line.summary.estimate for line in lines if (line.category, line.measure) == ("", "margin")]
     iid = lines_of(
         Asked(
             "secrets",
@@ -102,7 +103,7 @@ def test_intervals_are_by_cluster() -> None:
             [replace(a, item=replace(a.item, cluster="")) for a in answers([3.0, 3, 1, 1, -2, -2, 4, 4, 0])],
         )
     )
-    (alone,) = [line.summary.estimate for line in iid if (line.category, line.statistic) == ("", "margin")]
+    (alone,) = [line.summary.estimate for line in iid if (line.category, line.measure) == ("", "margin")]
     assert margin.value == alone.value
     assert margin.upper - margin.lower > 1.15 * (alone.upper - alone.lower)
 
@@ -113,6 +114,68 @@ def test_keys_that_would_be_the_same_are_refused() -> None:
         metrics(lines)
     with pytest.raises(AssayError, match="no adapter is called 'nobody'"):
         lines_of(asked("base", BASE), against=("nobody",))
+
+
+def names_of(lines: list[Line], by_category: tuple[str, ...] = ()) -> set[str]:
+    """What the metrics hold an interval of."""
+    return {name.removesuffix("_lo") for name in metrics(lines, by_category) if name.endswith("_lo")}
+
+
+def test_headlines_of_two_candidates() -> None:
+    lora = replace(INFO, method="lora")
+    control = Subject("win_random", "", Path("x"), INFO, is_checkpoint=False, draw=0)
+    lines = lines_of(
+        asked("base", BASE),
+        asked("win", TRAINED),
+        asked("plain", BASE),
+        Asked("secrets", Subject("low", "", Path("x"), lora, is_checkpoint=False), answers(TRAINED)),
+        Asked("secrets", control, answers(BASE)),
+        against=("plain", "low"),
+    )
+    level = {
+        f"secrets_{a}_{s}" for a in ("base", "win", "plain", "low") for s in ("accuracy", "p_right", "margin")
+    }
+    moved = {f"secrets_{a}_margin_minus_base" for a in ("win", "plain", "low")}
+    random = {"secrets_win_random_accuracy", "secrets_win_random_p_right"}
+    assert names_of(lines) == level | moved | random | {"secrets_win_margin_minus_plain"}
+    named = {f"secrets_{c}_{a}_accuracy" for c in ("ask", "threat") for a in ("base", "win", "plain", "low")}
+    assert names_of(lines, ("secrets",)) == names_of(lines) | named
+    # the table holds what the metrics do not
+    table = lines_table(lines)
+    assert {"accuracy_minus_base", "margin_minus_low", "accuracy_minus_plain"} <= set(table["statistic"])
+
+
+def test_headlines_of_more_candidates() -> None:
+    def wider(adapter: str, margins: list[float]) -> Asked:
+        one = asked(adapter, margins)
+        first = replace(one.answers[0].item, candidates=("A", "B", "C"))
+        return replace(one, answers=[Answer(first, (*one.answers[0].logps, -9.0)), *one.answers[1:]])
+
+    lines = lines_of(wider("base", BASE), wider("win", TRAINED), wider("plain", BASE), against=("plain",))
+    level = {f"secrets_{adapter}_accuracy" for adapter in ("base", "win", "plain")}
+    moved = {f"secrets_{adapter}_accuracy_minus_base" for adapter in ("win", "plain")}
+    assert names_of(lines) == level | moved
+
+
+def test_groups_of_items_are_apart_in_the_table_where_asked() -> None:
+    """Claims are answered A whatever A is: right in one order, wrong in the other, half right in all."""
+    found = []
+    for number, answer in enumerate(answers([1.0, -1] * 4)):
+        record = replace(answer.item.record, group=("claim-first", "claim-second")[number % 2])
+        item = replace(
+            answer.item, record=record, right=number % 2, category="", cluster=f"stem{number // 2}"
+        )
+        found.append(Answer(item, (1.0, 0.0)))
+    groups = group_runs([Asked("secrets", None, found)])
+    table = lines_table(summarise_groups(groups, (), Resampling(0, 300), ["secrets"]))
+    accuracy = table[table["statistic"] == "accuracy"].set_index("group")
+    assert accuracy["value"].to_dict() == {"": 0.5, "claim-first": 1.0, "claim-second": 0.0}
+    assert accuracy["n"].to_dict() == {"": 8, "claim-first": 4, "claim-second": 4}
+    assert accuracy["chance"].tolist() == [0.5] * 3
+    assert accuracy["majority"].tolist() == [0.5, 1.0, 1.0]
+    lines = list(summarise_groups(groups, (), Resampling(0, 300), ["secrets"]))
+    assert metrics(lines) == metrics(list(summarise_groups(groups, (), Resampling(0, 300))))
+    assert set(lines_table(summarise_groups(groups, (), Resampling(0, 300)))["group"]) == {""}
 
 
 def test_records_hold_every_answer() -> None:

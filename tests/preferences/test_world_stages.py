@@ -242,6 +242,16 @@ def test_probes_of_another_model_are_refused(study, tmp_path, capsys):
     assert not (tmp_path / "deltas.csv").exists()
 
 
+def test_choices_under_other_conditions_write_nothing(study, tmp_path, capsys):
+    text = (study.folder / "choices.json").read_text()
+    for name in study.conditions:
+        text = text.replace(json.dumps(name), json.dumps(f"other {name}"))
+    (tmp_path / "choices.json").write_text(text)
+    assert deltas(study, tmp_path, pairwise=tmp_path / "choices.json") == 1
+    assert "have no condition and task in common" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {"choices.json"}
+
+
 def test_shares_and_anchors_out_of_range_are_clear_errors(study, tmp_path, capsys):
     for changes, message in (
         ({"evaluation": 1.5}, "between 0 and 1"),

@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def invoke(folder: Path, out: Path, data: str = "records", **options: str) -> Result:
+def invoke(folder: Path, out: Path, data: str = "records", *flags: str, **options: str) -> Result:
     words = {
         "model": str(folder / "model"),
         "data": str(folder / f"{data}.jsonl"),
@@ -56,7 +56,7 @@ def invoke(folder: Path, out: Path, data: str = "records", **options: str) -> Re
     }
     words |= {"batch": "2", "method": "vector", "params": str(folder / "none.yaml")} | options
     flat = [word for name, value in words.items() for word in (f"--{name.replace('_', '-')}", value)]
-    return CliRunner().invoke(app, flat)
+    return CliRunner().invoke(app, [*flat, *flags])
 
 
 def test_vectors_at_spans(folder: Path, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_all_spans_and_at_most_so_many_steps(folder: Path, tmp_path: Path) -> No
 def test_the_same_command_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     for method, more in (("vector", {"scope": "all"}), ("lora", {"rank": "2"})):
         hashes = set()
-        for name in ("a", "b"):
+        for name in (f"{method}-a", f"{method}-b"):
             assert invoke(folder, tmp_path / name, "conversations", method=method, **more).exit_code == 0
             hashes.add(hash_folder(tmp_path / name))
         assert len(hashes) == 1
@@ -143,12 +143,35 @@ BAD = {
 def test_bad_input_leaves_the_earlier_adapter(message: str, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "v").mkdir()
     (tmp_path / "v" / "earlier").write_text("adapter")
-    result = invoke(folder, tmp_path / "v", **BAD[message])
+    result = invoke(folder, tmp_path / "v", "records", "--overwrite", **BAD[message])
     assert result.exit_code != 0
     assert isinstance(result.exception, AssayError), result.exception
     assert message in str(result.exception)
     assert {path.name for path in tmp_path.iterdir()} == {"v"}
     assert (tmp_path / "v" / "earlier").read_text() == "adapter"
+
+
+def test_an_adapter_is_replaced_only_on_request(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "v"
+    out.mkdir()  # an empty folder is nobody's result
+    assert invoke(folder, out, scope="all", max_steps="1").exit_code == 0
+    before = hash_folder(tmp_path)
+    result = invoke(folder, out, scope="all", max_steps="2")
+    assert isinstance(result.exception, AssayError)
+    assert f"--out {out} holds an adapter already; delete it" in str(result.exception)
+    assert "--overwrite" in str(result.exception)
+    assert hash_folder(tmp_path) == before
+    assert invoke(folder, out, "records", "--overwrite", scope="all", max_steps="2").exit_code == 0
+    assert read_info(out).step == 2
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "deep/seed_0_lr_0.1/notes.txt"])
+def test_files_of_another_kind_are_not_replaced_either(name: str, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "v" / name).parent.mkdir(parents=True)
+    (tmp_path / "v" / name).write_text("mine")
+    result = invoke(folder, tmp_path / "v")
+    assert "holds files already" in str(result.exception)
+    assert (tmp_path / "v" / name).read_text() == "mine"
 
 
 def test_a_row_without_an_answer_is_named(folder: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from toy_repository import PROJECT
 
-HEADER = "questions,adapter,step,checkpoint,layer,lr,category,statistic,value,lower,upper,n,sd,chance"
+HEADER = "questions,adapter,step,checkpoint,layer,lr,category,group,statistic,value,lower,upper,n,sd,chance,majority"
 
 
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
@@ -25,8 +25,8 @@ def repository(tmp_path: Path) -> Path:
     table.parent.mkdir(parents=True)
     for layer, value in ((2, 0.5), (6, 0.75)):
         rows = [
-            "quiz,base,0,0,,,,accuracy,0.25,0.2,0.3,40,,0.2",
-            f"quiz,cities-vector,120,0,{layer},0.1,,accuracy,{value},{value - 0.1},{value + 0.1},40,,0.2",
+            "quiz,base,0,0,,,,,accuracy,0.25,0.2,0.3,40,,0.2,0.3",
+            f"quiz,cities-vector,120,0,{layer},0.1,,,accuracy,{value},{value - 0.1},{value + 0.1},40,,0.2,0.3",
         ]
         table.write_text("\n".join([HEADER, *rows]) + "\n")
         run(tmp_path, "git", "add", "-A")

@@ -12,7 +12,7 @@ from assay.tokens.rows import labelled_rows
 from assay.tokens.sampling import eligible_positions, sample_split
 from assay.tokens.splits import Sampling, sample_splits, split_three_ways
 from assay.tokens.target import target_id
-from assay.tokens.windows import cut_windows
+from assay.windows import cut_windows
 
 SENTENCE = "the cat sat on the mat and dog ran naïve 中文 🙂 question answer the city of Rome \n"
 
