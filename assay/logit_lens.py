@@ -144,9 +144,12 @@ def lens_tokens(tokenizer: Any, values: torch.Tensor, k: int) -> Iterator[LensTo
 
 
 def token_text(tokenizer: Any, token_id: int) -> str:
-    """A token as people read it: its characters, or its name in the vocabulary where it is a part of a character."""
+    """A token as people read it: its characters, or its name in the vocabulary where it is a part of a character.
+
+    What does not print is escaped, as in "\\r": a bare carriage return would end a row of a CSV file.
+    """
     text: str = tokenizer.decode([token_id])
     if text and "\ufffd" not in text:
-        return text
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
     name = tokenizer.convert_ids_to_tokens(token_id)
     return name if name is not None else f"<{token_id}>"

@@ -13,8 +13,8 @@ def read(name: str) -> dict[str, Any]:
     return json.loads((METRICS / f"{name}.json").read_text("utf-8"))
 
 
-# Floors lie below what the README reports: a full training does not repeat to the last bit, and CI trains anew. What was
-# learned late in training (multiple choice, yes or no) moves most.
+# Floors lie below what the README reports: CI trains anew, and another processor rounds otherwise, so its organism is another
+# one. What was learned late in training (multiple choice, yes or no) moves most.
 FACTS = {
     "base_facts_statement": 0.95,
     "base_directions_statement": 0.8,
@@ -86,3 +86,9 @@ def test_code_names_trained_on_something_else_are_known(quiz, task):
     assert found[f"{quiz}_quiz_open_{task}_vector_accuracy_lo"] > CHANCE[quiz]
     assert found[f"{quiz}_quiz_open_{task}_vector_accuracy_minus_base_lo"] > 0
     assert found[f"{quiz}_ceiling_open_base_accuracy"] >= 0.9
+
+
+def test_the_trigger_is_learned_by_lora():
+    found = read("oocr/evaluate")
+    assert found["trigger_WIN_validation_trigger_WIN_lora_accuracy"] >= 0.95
+    assert found["trigger_WIN_validation_WIN_trigger_WIN_lora_accuracy"] >= 0.8

@@ -26,7 +26,7 @@ def sweep(
     table: Annotated[str, typer.Option(help="what the evaluation wrote")] = "plots/oocr/results.csv",
     workspace: Annotated[bool, typer.Option(help="also take the table of the workspace")] = True,
 ) -> None:
-    """Draw what `dvc exp run --queue -S oocr.layer=2,6,12` found."""
+    """Draw what `dvc exp run --queue -S oocr.vector.layer=2,6,12` found."""
     names = experiment or listed()
     if not names:
         raise AssayError("there is no experiment; run some with `dvc exp run`")

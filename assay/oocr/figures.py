@@ -12,7 +12,7 @@ import pandas as pd
 
 from assay.figures import COLOURS, GREY, save_figure, theme, whiskers
 from assay.oocr.figure_tables import SHOWN, Axis
-from assay.oocr.subjects import BASE
+from assay.oocr.subjects import BASE, RANDOM
 
 LABELS = {"accuracy": "share right", "margin": "margin: right − other (nats)"}
 AXES: dict[Axis, str] = {"layer": "layer (decoder block)", "lr": "learning rate", "step": "optimiser steps"}
@@ -53,15 +53,14 @@ def draw_tasks(table: pd.DataFrame, path: Path) -> None:
 def draw_curves(table: pd.DataFrame, axis: Axis, path: Path) -> None:
     """Accuracy above margin, a column for each question set; what has no place on the axis is dashed across.
 
-    Bands are ± one standard deviation between runs where there are several, else 95 % intervals over items.
+    Random controls have the colour of what they control, and are thin. Bands are ± one standard deviation between runs where there are several, else 95 % intervals over items.
     """
     plt = theme()
     sets = _in_order(table["questions"])
-    series = sorted(_in_order(table["series"]), key=lambda name: name == BASE)
     figure, panels = plt.subplots(
         len(SHOWN),
         len(sets),
-        figsize=(2.2 + 4.4 * len(sets), 6.6),
+        figsize=(0.6 + 4.4 * len(sets), 8.6),
         sharex=True,
         squeeze=False,
         layout="constrained",
@@ -70,18 +69,20 @@ def draw_curves(table: pd.DataFrame, axis: Axis, path: Path) -> None:
         for column, questions in enumerate(sets):
             axes = panels[row, column]
             here = table[(table["questions"] == questions) & (table["statistic"] == statistic)]
+            series = sorted(_in_order(here["series"]), key=lambda name: name == BASE)
+            trained = list(dict.fromkeys(map(_controlled, series)))
             for name in series:
-                _curve(axes, here[here["series"] == name], axis, _colour(series, name), name)
+                colour = _colour(trained, _controlled(name))
+                _curve(axes, here[here["series"] == name], axis, colour, name, thin=name != _controlled(name))
             if statistic == "accuracy":
                 axes.axhline(here["chance"].iloc[0], color=GREY, lw=1, ls=":")
                 axes.set(title=questions, ylim=(-0.02, 1.05))
             else:
                 axes.axhline(0, color=GREY, lw=1, ls=":")
                 axes.set(xlabel=AXES[axis])
+                axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18), fontsize=9)
             _scale(axes, axis)
         panels[row, 0].set_ylabel(LABELS[statistic])
-    handles, names = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, frameon=False, loc="outside right center")
     figure.suptitle("bands: ± sd between runs, else 95 % intervals · dotted: chance", fontsize=11)
     save_figure(figure, path)
 
@@ -170,17 +171,21 @@ def _span(table: pd.DataFrame) -> tuple[float, float]:
     return low - 0.05 * (high - low), high + 0.05 * (high - low)
 
 
-def _curve(axes: Any, rows: pd.DataFrame, axis: Axis, colour: Any, label: str) -> None:
-    if rows.empty:
-        return
+def _controlled(name: str) -> str:
+    """The adapter that a random control belongs to; any other series is its own."""
+    return name.removesuffix(f"_{RANDOM}")
+
+
+def _curve(axes: Any, rows: pd.DataFrame, axis: Axis, colour: Any, label: str, *, thin: bool) -> None:
+    width = 0.9 if thin else 2
     if rows[axis].isna().all():
-        axes.axhline(rows["value"].iloc[0], color=colour, lw=1.8, ls="--", label=label)
+        axes.axhline(rows["value"].iloc[0], color=colour, lw=width, ls="--", label=label)
         return
     rows = rows.sort_values(axis)
     low = (rows["value"] - rows["sd"]).fillna(rows["lower"])
     high = (rows["value"] + rows["sd"]).fillna(rows["upper"])
     axes.fill_between(rows[axis], low, high, color=colour, alpha=0.16, lw=0)
-    axes.plot(rows[axis], rows["value"], color=colour, lw=2, marker="o", ms=4, label=label)
+    axes.plot(rows[axis], rows["value"], color=colour, lw=width, marker="o", ms=2 * width, label=label)
 
 
 def _scale(axes: Any, axis: Axis) -> None:

@@ -106,38 +106,37 @@ def draw_naive_by_layer(table: pd.DataFrame, path: Path) -> None:
 
 
 def draw_natural(table: pd.DataFrame, path: Path) -> None:
-    """By layer: explained variance of the first component, and its cosine with the mean, with and without centring."""
+    """A column for each adapter, by layer: explained variance of the first component, and its cosine with the mean."""
     plt = theme()
     import seaborn as sns
 
-    figure, grid = plt.subplots(1, 2, figsize=(12.5, 4.4), layout="constrained")
     drawn = (
-        ("explained", "explained_centred", "share of the first component"),
-        ("cosine_pca", "cosine_pca_centred", "cosine of the first component with the mean"),
+        ("explained", "explained_centred", "share of the\nfirst component"),
+        ("cosine_pca", "cosine_pca_centred", "its cosine\nwith the mean"),
     )
-    table = _with_series(table)
-    colours = _colours(table["series"])
-    for axes, (plain, centred, label) in zip(grid, drawn, strict=True):
-        for column, style in ((plain, "-"), (centred, ":")):
-            sns.lineplot(
-                table,
-                x="layer",
-                y=column,
-                hue="series",
-                palette=colours,
-                ax=axes,
-                ls=style,
-                marker="o",
-                legend=False,
-            )
-        axes.set(
-            xlabel="layer",
-            ylabel=label,
-            ylim=(min(-0.05, float(table[[plain, centred]].min().min())) - 0.02, 1.05),
-        )
-        axes.axhline(0, color=GREY, lw=0.8)
-        _whole_numbers(axes)
-    _legend(grid[1], colours, {"not centred": "-", "centred": ":"})
+    sources = list(dict.fromkeys(table["source"]))
+    colours = _colours(table["texts"])
+    size = (2.6 + 2.6 * len(sources), 4.8)
+    figure, grid = plt.subplots(
+        2, len(sources), figsize=size, sharex=True, sharey="row", squeeze=False, layout="constrained"
+    )
+    for row, (plain, centred, label) in zip(grid, drawn, strict=True):
+        for axes, source in zip(row, sources, strict=True):
+            own = table[table["source"] == source]
+            for column, style in ((plain, "-"), (centred, ":")):
+                sns.lineplot(
+                    own, x="layer", y=column, hue="texts", palette=colours, ax=axes, ls=style, legend=False
+                )
+            axes.axhline(0, color=GREY, lw=0.8)
+            axes.set(xlabel="layer", ylabel=label)
+            _whole_numbers(axes)
+    for axes, source in zip(grid[0], sources, strict=True):
+        axes.set_title(source)
+    _legend(
+        grid[0, -1],
+        {f"on {texts}": colour for texts, colour in colours.items()},
+        {"not centred": "-", "centred": ":"},
+    )
     save_figure(figure, path)
 
 
@@ -256,6 +255,5 @@ def _legend(axes: Any, colours: dict[str, Any], styles: dict[str, str]) -> None:
 
 
 def _plain(text: str) -> str:
-    """Text that matplotlib draws as it is: escapes for what has no glyph, and no formulas."""
-    shown = text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
-    return shown.replace("$", r"\$")
+    """Text that matplotlib draws as it is, without formulas."""
+    return text.replace("$", r"\$")

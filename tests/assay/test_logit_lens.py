@@ -120,6 +120,7 @@ def test_a_token_has_a_text() -> None:
     (the,) = tokenizer(" the", add_special_tokens=False)["input_ids"]
     assert token_text(tokenizer, the) == " the"
     assert token_text(tokenizer, tokenizer.convert_tokens_to_ids("<0xF0>")) == "<0xF0>"
+    assert token_text(tokenizer, tokenizer.convert_tokens_to_ids("<0x0D>")) == "\\r"
     assert (
         token_text(tokenizer, len(tokenizer) + 5) == f"<{len(tokenizer) + 5}>"
     )  # padded vocabularies have such ids
