@@ -16,7 +16,6 @@ from assay.oocr.subjects import BASE, RANDOM
 
 LABELS = {"accuracy": "share right", "margin": "margin: right − other (nats)"}
 AXES: dict[Axis, str] = {"layer": "layer (decoder block)", "lr": "learning rate", "step": "optimiser steps"}
-FEW = 6
 
 
 def draw_tasks(table: pd.DataFrame, path: Path) -> None:
@@ -122,36 +121,47 @@ def draw_self_report(table: pd.DataFrame, path: Path) -> None:
 
 
 def draw_training(table: pd.DataFrame, path: Path) -> None:
-    """Loss and accuracy by step, a colour for each adapter and a line for each run: train thin, validation dotted with marks.
+    """Loss above accuracy by step, a column for each task: train thin, validation dotted with marks, a line for each run.
 
-    Of more than FEW adapters only validation is drawn.
+    Adapters are named TASK-METHOD; the method gives the colour.
     """
     plt = theme()
     from matplotlib.lines import Line2D
 
-    adapters = _in_order(table["adapter"])
-    figure, panels = plt.subplots(1, 2, figsize=(12.0, 4.4), layout="constrained")
-    for axes, what in zip(panels, ("loss", "accuracy"), strict=True):
-        for (adapter, _, split), rows in table.dropna(subset=[what]).groupby(
-            ["adapter", "run", "split"], sort=False
-        ):
-            if split == "train" and len(adapters) > FEW:
-                continue
-            style: dict[str, Any] = (
-                {"lw": 0.9, "alpha": 0.45}
-                if split == "train"
-                else {"lw": 1.8, "marker": "o", "ms": 4, "ls": ":"}
-            )
-            axes.plot(rows["step"], rows[what], color=_colour(adapters, str(adapter)), **style)
-        axes.set(xlabel=AXES["step"], ylabel=what)
-    panels[0].set_ylim(bottom=0)
-    panels[1].set_ylim(-0.02, 1.03)
-    handles = [Line2D([], [], color=_colour(adapters, name), label=name) for name in adapters]
+    parts = table["adapter"].str.rpartition("-")
+    tasks, methods = _in_order(parts[0]), _in_order(parts[2])
+    figure, panels = plt.subplots(
+        2,
+        len(tasks),
+        figsize=(2.0 + 2.3 * len(tasks), 5.0),
+        sharey="row",
+        squeeze=False,
+        layout="constrained",
+    )
+    for row, what in enumerate(("loss", "accuracy")):
+        for column, task in enumerate(tasks):
+            axes = panels[row, column]
+            own = table[parts[0] == task].dropna(subset=[what])
+            for (adapter, _, split), rows in own.groupby(["adapter", "run", "split"], sort=False):
+                style: dict[str, Any] = (
+                    {"lw": 0.9, "alpha": 0.45}
+                    if split == "train"
+                    else {"lw": 1.8, "marker": "o", "ms": 4, "ls": ":"}
+                )
+                method = str(adapter).rpartition("-")[2]
+                axes.plot(rows["step"], rows[what], color=_colour(methods, method), **style)
+        panels[row, 0].set_ylabel(what)
+    for axes, task in zip(panels[0], tasks, strict=True):
+        axes.set_title(task or "adapter", fontsize=11)
+    for axes in panels[1]:
+        axes.set(xlabel=AXES["step"], ylim=(-0.02, 1.03))
+    panels[0, 0].set_ylim(bottom=0)
+    handles = [Line2D([], [], color=_colour(methods, name), label=name) for name in methods]
     handles += [
-        *([] if len(adapters) > FEW else [Line2D([], [], color=GREY, lw=0.9, label="train")]),
+        Line2D([], [], color=GREY, lw=0.9, label="train"),
         Line2D([], [], color=GREY, lw=1.8, marker="o", ms=4, ls=":", label="validation"),
     ]
-    panels[1].legend(handles=handles, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    figure.legend(handles=handles, frameon=False, loc="outside right center")
     save_figure(figure, path)
 
 
