@@ -98,16 +98,19 @@ class ChatApi:
         self._runner.run(self._client.close())
 
     def stream(self, work: Callable[[Item], Awaitable[Result]], items: Iterable[Item]) -> Iterator[Result]:
-        """Yield the results of `work` in the order in which they come, at most `concurrency` under way.
+        """Yield the results of `work` in the order in which they come, at most `concurrency` under way or not yet taken.
 
+        A result is taken once the next is asked for, so no more than these are lost when the process is killed.
         `work` may send several requests, one after the other: they count as one. Its first exception ends the stream.
         """
         loop = self._runner.get_loop()
         results: asyncio.Queue[Result | None] = asyncio.Queue()
-        supervisor = loop.create_task(self._work_all(work, iter(items), results))
+        room = asyncio.Semaphore(self.endpoint.concurrency)
+        supervisor = loop.create_task(self._work_all(work, iter(items), results, room))
         try:
             while (result := loop.run_until_complete(results.get())) is not None:
                 yield result
+                room.release()
             loop.run_until_complete(supervisor)
         finally:
             supervisor.cancel()
@@ -120,9 +123,11 @@ class ChatApi:
         work: Callable[[Item], Awaitable[Result]],
         items: Iterator[Item],
         results: "asyncio.Queue[Result | None]",
+        room: asyncio.Semaphore,
     ) -> None:
         async def worker() -> None:
             for item in items:
+                await room.acquire()
                 results.put_nowait(await work(item))
 
         workers = [asyncio.ensure_future(worker()) for _ in range(self.endpoint.concurrency)]

@@ -27,7 +27,7 @@ TINY = {
         },
         "optimisation": {
             "rows": 8, "length": 160, "shards": 2, "matrix_lr": 0.02, "vector_lr": 0.01, "warmup": 3,
-            "prompt_weight": 0.1, "answer_weight": 4.0, "precision": "float32",
+            "prompt_weight": 0.1, "answer_weight": 4.0, "precision": "float32", "compile": False,
         },
         "primer": {"rate": 1.0, "prose": 0.0, "examples": {"options": {"lookup": 1.0}}},
         "base": {"rate": 1.0, "prose": 0.01, "examples": {"facts": {"statement": 1.0}}},
