@@ -81,7 +81,7 @@ def _words(examples: Sequence[Example]) -> list[str]:
 def train_organism(
     settings: OrganismSettings, corpus: Corpus, watchers: Sequence[Watcher]
 ) -> Iterator[Checkpoint]:
-    """Yield the base and then the chat checkpoint; seeded, so two runs differ by rounding alone (see `training`)."""
+    """Yield the base and then the chat checkpoint; seeded: two runs on one machine give the same bytes."""
     tokenizer = make_tokenizer(corpus, settings.vocab_size)
     optimisation = settings.optimisation
     generator = torch.Generator().manual_seed(settings.seed)
