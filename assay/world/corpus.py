@@ -42,7 +42,7 @@ def encode_examples(
 ) -> list[Segment]:
     """One segment per example; a token of prose counts 1, of an answer `answer_weight`, of a prompt `prompt_weight`."""
     pieces = [_pieces(tokenizer, example) for example in examples]
-    encoded = iter(_encode(tokenizer, [piece for text in pieces for piece in text]))
+    encoded = iter(encode_texts(tokenizer, [piece for text in pieces for piece in text]))
     weights = prompt_weight, answer_weight
     segments = []
     for example, text in zip(examples, pieces, strict=True):
@@ -69,7 +69,7 @@ def encode_prose(
     """Every document cut into windows of `length` tokens, BOS first, from a random offset: each call cuts anew."""
     bos = tokenizer.convert_tokens_to_ids("<bos>")
     segments = []
-    for ids in _encode(tokenizer, [document.text for document in documents]):
+    for ids in encode_texts(tokenizer, [document.text for document in documents]):
         body = length - 1
         first = int(rng.integers(1, body + 1))
         cuts = [0, *range(first, len(ids), body), len(ids)]
@@ -80,7 +80,8 @@ def encode_prose(
     return segments
 
 
-def _encode(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> list[list[int]]:
+def encode_texts(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> list[list[int]]:
+    """Token ids of every text; control tokens are those written in it."""
     ids: list[list[int]] = tokenizer(texts, add_special_tokens=False, return_attention_mask=False)[
         "input_ids"
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from assay.files import atomic_path
-from assay.world.evaluation import answers_right
+from assay.world.evaluation import answers_right, met_by
 from assay.world.examples import Example
 from assay.world.organism import Checkpoint
 from assay.world.training import Step
@@ -23,10 +23,10 @@ class Curves:
     def __init__(self, heldout: Sequence[Example]) -> None:
         by_form: dict[str, list[Example]] = defaultdict(list)
         for example in heldout:
-            by_form[f"{example.section}-{example.form}"].append(example)
-        self._sample = {
-            form: members[:: -(-len(members) // SAMPLE)] for form, members in sorted(by_form.items())
-        }
+            by_form[_kind(example)].append(example)
+        self._sample = [
+            example for members in by_form.values() for example in members[:: -(-len(members) // SAMPLE)]
+        ]
         self.tokens = 0
         self._loss: list[dict[str, object]] = []
         self._accuracy: list[dict[str, object]] = []
@@ -48,8 +48,10 @@ class Curves:
             self._add_accuracy(step.phase, checkpoint())
 
     def _add_accuracy(self, phase: str, checkpoint: Checkpoint) -> None:
-        for form, examples in self._sample.items():
-            rate = answers_right(checkpoint.model, checkpoint.tokenizer, examples).mean()
+        asked = met_by(phase, self._sample)
+        right = answers_right(checkpoint.model, checkpoint.tokenizer, asked)
+        rates = pd.Series(right, [_kind(example) for example in asked]).groupby(level=0).mean()
+        for form, rate in rates.items():
             self._accuracy.append(
                 {"tokens": self.tokens, "phase": phase, "form": form, "accuracy": round(float(rate), 5)}
             )
@@ -63,6 +65,10 @@ class Curves:
     def accuracy(self) -> pd.DataFrame:
         """Columns tokens, phase, form, accuracy (on a sample of held-out phrasings)."""
         return pd.DataFrame(self._accuracy, columns=["tokens", "phase", "form", "accuracy"])
+
+
+def _kind(example: Example) -> str:
+    return f"{example.section}-{example.form}"
 
 
 def draw_curves(path: Path, loss: pd.DataFrame, accuracy: pd.DataFrame) -> None:

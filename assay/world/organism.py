@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ from assay.world.training import Schedule, Step, serial_operators, train_phase
 
 PHASES = ("primer", "base", "quiz", "chat")
 CHECKPOINTS = ("base", "chat")  # the primer prepares the base, the quiz prepares the chat model
+TEMPLATED = ("quiz", "chat")  # phases that train the chat template
+
+Member = TypeVar("Member")
 
 WORD_COUNT = 200  # of each word of the examples in the tokenizer's corpus: enough for it to become a unit
 
@@ -175,14 +178,13 @@ def phase_segments(
                 raise AssayError(
                     f"organism: the world has no {form!r} examples of section {section!r}; check the phase"
                 )
-            encoded = encode_examples(
+            chosen = [example for share in _passes(passes) for example in _sample(examples, share, rng)]
+            segments += encode_examples(
                 tokenizer,
-                examples,
+                chosen,
                 prompt_weight=optimisation.prompt_weight,
                 answer_weight=optimisation.answer_weight,
             )
-            for share in _passes(passes):
-                segments += _sample(encoded, share, rng)
     return segments
 
 
@@ -192,8 +194,8 @@ def _passes(count: float) -> list[float]:
     return [1.0] * whole + ([count - whole] if count > whole else [])
 
 
-def _sample(segments: Sequence[Segment], share: float, rng: np.random.Generator) -> list[Segment]:
-    return [segments[i] for i in rng.permutation(len(segments))[: round(share * len(segments))]]
+def _sample(members: Sequence[Member], share: float, rng: np.random.Generator) -> list[Member]:
+    return [members[i] for i in rng.permutation(len(members))[: round(share * len(members))]]
 
 
 def _generation_config(tokenizer: PreTrainedTokenizerFast) -> GenerationConfig:
