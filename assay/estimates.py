@@ -301,13 +301,12 @@ def _bootstrap_counts(
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # it becomes the error below
         value = float(statistic(np.ones((1, n_clusters)))[0])
         counts = resampled_counts(tuple(sizes), resampling.seed, resampling.resamples, batch)
+        drawn: Any = SimpleNamespace(bootstrap_distribution=np.concatenate([*map(statistic, counts)]))
         result: Any = stats.bootstrap(
             tuple(np.arange(size) for size in sizes),
             of_indices,  # BCa leaves each cluster out in turn
             n_resamples=0,
-            bootstrap_result=SimpleNamespace(
-                bootstrap_distribution=np.concatenate([*map(statistic, counts)])
-            ),
+            bootstrap_result=drawn,
             batch=batch,
             vectorized=True,
             axis=-1,

@@ -16,7 +16,7 @@ from assay.branches import Prefix
 from assay.finetuning.masks import seen_mask
 from assay.finetuning.suffix import Suffix
 
-ROW_TOKENS = 512  # of a row: sharing grows with it, and so does what attention computes for nothing
+ROW_TOKENS = 256  # of a row: sharing grows with it, and so does what attention computes for nothing
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def plan_rows(groups: Sequence[Sequence[Prefix]], limit: int = ROW_TOKENS) -> It
     row: list[int] = []
     tokens = 0
     before: Prefix = ()
-    for index in sorted(range(len(groups)), key=lambda i: groups[i]):
+    for index in sorted(range(len(groups)), key=lambda i: tuple(groups[i])):
         added = _tokens_behind(before, groups[index])
         if row and tokens + added > limit:
             yield row, tokens
@@ -116,4 +116,4 @@ def tree_logits(
     counts = [len(places) for places in wanted]
     rows = torch.from_numpy(np.repeat(np.arange(len(trees)), counts)).to(hidden.device)
     columns = torch.from_numpy(np.concatenate(wanted)).to(hidden.device)
-    return list(suffix.logits(hidden[rows, columns]).float().cpu().split(counts))
+    return list(torch.split(suffix.logits(hidden[rows, columns]).float().cpu(), counts))
