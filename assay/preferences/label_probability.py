@@ -1,8 +1,9 @@
 """Asking a model whose weights are here, by the exact probability that its answer begins with a label.
 
-One forward pass serves all samples of a pair, and what prompts share is computed once. What is drawn first is whether an answer begins with the tokens of label A,
-of label B (each without its colon) or otherwise, at the temperature and with the per-question seeds of generation. An
-answer that begins otherwise is drawn from exactly those answers: its first tokens here, the rest by generation.
+One forward pass serves all samples of a pair, and what prompts share is computed once. What is drawn first is whether an
+answer begins with the tokens of label A, of label B (each without its colon) or otherwise, at the temperature and with the
+per-question seeds of generation. An answer that begins otherwise is drawn from exactly those answers: its first tokens here,
+the rest by generation.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
