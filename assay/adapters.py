@@ -13,11 +13,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from assay.architecture import Architecture, Site
+from assay.architecture import Architecture
 from assay.errors import AssayError
 from assay.files import atomic_path, read_json, write_json
 from assay.interventions import Intervention
 from assay.loading import LoadedModel
+from assay.sites import Site
 
 Method = Literal["vector", "lora"]
 DESCRIPTION, VECTORS = "adapter.json", "vectors.safetensors"

@@ -5,15 +5,14 @@ substring, so the extra modules of a LoRA wrapper are never mistaken for the one
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from torch import nn
 
 from assay.errors import AssayError
+from assay.sites import SITES, Site
 
-Site = Literal["resid", "attn_out", "mlp_out", "mlp_neurons", "heads"]
-SITES: tuple[Site, ...] = get_args(Site)
 Side = Literal["input", "output"]
 
 

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
-from assay.architecture import Architecture, Site, Tap
+from assay.architecture import Architecture, Tap
 from assay.errors import AssayError
+from assay.sites import Site
 
 Kept = TypeVar("Kept")
 

@@ -12,12 +12,12 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.architecture import Site
 from assay.directions import Direction
 from assay.errors import AssayError
 from assay.gathering import read_tokens
 from assay.loading import LoadedModel
 from assay.reading import BatchReader
+from assay.sites import Site
 
 Floats = NDArray[np.float64]
 _BUFFER = 64  # stretches that are read together

@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from assay.architecture import SITES, Site
 from assay.errors import AssayError
 from assay.files import atomic_path
 from assay.interventions import Intervention, Operator
+from assay.sites import SITES, Site
 
 Floats = NDArray[np.float64]
 _KEY = "assay.direction"

@@ -22,6 +22,7 @@ an option. With fewer than about 20 clusters both are too narrow; no bootstrap r
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
@@ -29,6 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from assay.errors import AssayError
+from assay.resamples import count_draws, resampled_counts
 
 Floats = NDArray[np.float64]
 TotalsStatistic = Callable[[Floats], Floats]
@@ -279,7 +281,8 @@ def _bootstrap_counts(
 ) -> tuple[float, float, float]:
     """(value, lower, upper) of a statistic of cluster counts [b, clusters] → [b], by scipy.stats.bootstrap.
 
-    `sizes` says how many clusters each stratum has; they are numbered stratum by stratum.
+    `sizes` says how many clusters each stratum has; they are numbered stratum by stratum. What scipy would draw is drawn by
+    `resampled_counts`, which keeps it for the next statistic of the same clusters.
     """
     n_clusters, starts = sum(sizes), np.cumsum([0, *sizes[:-1]])
     if min(sizes) < 2:
@@ -290,26 +293,25 @@ def _bootstrap_counts(
     def of_indices(*drawn: NDArray[np.int64], axis: int = -1) -> Floats:
         assert axis in (-1, drawn[0].ndim - 1)
         indices = np.concatenate([part + start for part, start in zip(drawn, starts, strict=True)], axis=-1)
-        rows = indices.reshape(-1, indices.shape[-1])
-        flat = (rows + n_clusters * np.arange(len(rows))[:, None]).ravel()
-        counts = np.bincount(flat, minlength=len(rows) * n_clusters).reshape(len(rows), n_clusters)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return statistic(counts.astype(np.float64)).reshape(indices.shape[:-1])
+        counts = count_draws(indices.reshape(-1, indices.shape[-1]), n_clusters)
+        return statistic(counts).reshape(indices.shape[:-1])
 
-    items = tuple(np.arange(size) for size in sizes)
-    value = float(of_indices(*items))
-    with warnings.catch_warnings():
+    batch = max(1, _BATCH_CELLS // max(n_clusters, width))
+    with np.errstate(invalid="ignore", divide="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # it becomes the error below
+        value = float(statistic(np.ones((1, n_clusters)))[0])
+        counts = resampled_counts(tuple(sizes), resampling.seed, resampling.resamples, batch)
+        drawn: Any = SimpleNamespace(bootstrap_distribution=np.concatenate([*map(statistic, counts)]))
         result: Any = stats.bootstrap(
-            items,
-            of_indices,
-            n_resamples=resampling.resamples,
-            batch=max(1, _BATCH_CELLS // max(n_clusters, width)),
+            tuple(np.arange(size) for size in sizes),
+            of_indices,  # BCa leaves each cluster out in turn
+            n_resamples=0,
+            bootstrap_result=drawn,
+            batch=batch,
             vectorized=True,
             axis=-1,
             confidence_level=resampling.confidence,
             method=resampling.method,
-            rng=np.random.default_rng(resampling.seed),
         )
     lower, upper = float(result.confidence_interval.low), float(result.confidence_interval.high)
     if not np.isfinite([value, lower, upper]).all():

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.architecture import Architecture, Site
+from assay.architecture import Architecture
 from assay.batching import Halver, plan_batches
 from assay.errors import AssayError
 from assay.reading import BatchReader
 from assay.records import PromptRecord
+from assay.sites import Site
 from assay.tokenization import Encoding, encode
 
 

@@ -6,9 +6,10 @@ from typing import Literal, get_args
 
 import torch
 
-from assay.architecture import Architecture, Site
+from assay.architecture import Architecture
 from assay.errors import AssayError
 from assay.scopes import parse_scope
+from assay.sites import Site
 
 Operator = Literal["add", "ablate", "cap", "scale_neurons", "shift_heads"]
 OPERATORS: tuple[Operator, ...] = get_args(Operator)

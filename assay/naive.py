@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.architecture import Site
 from assay.directions import Direction, DirectionInfo
 from assay.errors import AssayError
 from assay.gathering import gather
 from assay.loading import LoadedModel
 from assay.records import Message, PromptRecord, Span
+from assay.sites import Site
 
 PLACE, NAME = "{name}", "name"
 

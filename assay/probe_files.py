@@ -11,10 +11,10 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from assay.architecture import SITES, Site
 from assay.errors import AssayError
 from assay.files import atomic_path
 from assay.probes import Probe, UtilityProbe
+from assay.sites import SITES, Site
 
 _KEY = "assay.probes"
 

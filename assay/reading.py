@@ -8,11 +8,12 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from assay.architecture import Architecture, Site
+from assay.architecture import Architecture
 from assay.batching import PaddingSide, pad
 from assay.capture import Capture
 from assay.errors import AssayError
 from assay.pooling import Pooling, pool
+from assay.sites import Site
 from assay.store import ON_DISK, StoreDtype
 
 TORCH_DTYPES: dict[StoreDtype, torch.dtype] = {

@@ -6,11 +6,11 @@ from typing import TypeVar
 
 import torch
 
-from assay.architecture import SITES, Site
 from assay.errors import AssayError
 from assay.layers import LayerSpec, resolve_layers
 from assay.pooling import POOLINGS, Pooling
 from assay.positions import parse_position
+from assay.sites import SITES, Site
 from assay.store import STORE_DTYPES, StoreDtype
 
 Choice = TypeVar("Choice", bound=str)

@@ -10,9 +10,10 @@ import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
-from assay.architecture import Architecture, Site, Tap
+from assay.architecture import Architecture, Tap
 from assay.interventions import Intervention, apply, check_intervention
 from assay.scopes import Anatomy, parse_scope, touched
+from assay.sites import Site
 
 
 @dataclass(frozen=True)

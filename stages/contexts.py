@@ -12,10 +12,10 @@ from stages.text_source import Documents, Language, Paths, Section, Source, read
 if TYPE_CHECKING:
     import pandas as pd
 
-    from assay.architecture import Site
     from assay.contexts import Scan, Scanner, Stretch
     from assay.directions import Direction
     from assay.loading import LoadedModel
+    from assay.sites import Site
     from assay.text import Document
 
 app = typer.Typer(add_completion=False)

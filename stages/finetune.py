@@ -11,13 +11,13 @@ from stages.cli import run
 if TYPE_CHECKING:
     import pandas as pd
 
-    from assay.architecture import Site
     from assay.finetuning.loop import Point, Settings
     from assay.finetuning.lora import LoraShape
     from assay.finetuning.session import Task, VectorShape
     from assay.finetuning.trainee import Run
     from assay.loading import LoadedModel
     from assay.records import PromptRecord
+    from assay.sites import Site
 
 app = typer.Typer(add_completion=False)
 DEFAULT_LR = {"vector": 2e-3, "lora": 2e-5}

@@ -21,12 +21,19 @@ def attention_mask(
     `keys` [batch, n_keys] and `queries` [batch, n_queries] are token positions, `valid` [batch, n_keys] says which
     keys are tokens and not padding. Tensors are [batch, 1, n_queries, n_keys]; a dict holds one for each layer type.
     """
+    seen = (queries[:, :, None] >= keys[:, None, :]) & valid[:, None, :]
+    return seen_mask(text_config, seen, keys, queries, dtype)
+
+
+def seen_mask(
+    text_config: Any, seen: torch.Tensor, keys: torch.Tensor, queries: torch.Tensor, dtype: torch.dtype
+) -> Mask:
+    """The same where `seen` [batch, n_queries, n_keys] says which key a query would see if no layer had a sliding window."""
     distance = queries[:, :, None] - keys[:, None, :]
-    full = (distance >= 0) & valid[:, None, :]
     window = getattr(text_config, "sliding_window", None)
-    sliding = full if window is None else full & (distance < window)
+    sliding = seen if window is None else seen & (distance < window)
     if text_config.model_type in _BY_LAYER_TYPE:
-        return {"full_attention": _additive(full, dtype), "sliding_attention": _additive(sliding, dtype)}
+        return {"full_attention": _additive(seen, dtype), "sliding_attention": _additive(sliding, dtype)}
     return _additive(sliding, dtype)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal
 
 from assay.adapters import AdapterInfo, Method, SteeringVectors, save_lora, save_vectors
-from assay.architecture import Site
 from assay.errors import AssayError
 from assay.finetuning.data import digest
 from assay.finetuning.examples import Example
@@ -16,6 +15,7 @@ from assay.finetuning.lora import LoraShape, TrainableLora, adapted
 from assay.finetuning.trainee import Run
 from assay.finetuning.vectors import TrainableVectors
 from assay.loading import LoadedModel
+from assay.sites import Site
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from assay.architecture import Architecture, Site
+from assay.architecture import Architecture
 from assay.errors import AssayError
 from assay.finetuning.examples import Example
 from assay.finetuning.trainee import Run
 from assay.reading import input_device
+from assay.sites import Site
 
 VECTOR_SITES: tuple[Site, ...] = ("resid", "mlp_out")
 

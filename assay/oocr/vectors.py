@@ -8,7 +8,6 @@ import torch
 
 from assay.adapter_effect import adapter_effect
 from assay.adapters import read_info
-from assay.architecture import Site
 from assay.directions import Direction
 from assay.estimates import Resampling, bootstrap_mean
 from assay.gathering import gather
@@ -21,6 +20,7 @@ from assay.oocr.vector_inputs import AdapterRuns
 from assay.oocr.vector_tables import Entry
 from assay.records import PromptRecord
 from assay.similarity import cosine_matrix, off_diagonal
+from assay.sites import Site
 
 NaturalKey = tuple[str, str]
 """(source, name of the texts)."""

@@ -1,11 +1,13 @@
 """Utilities read from features that know nothing: Gaussian noise in place of one layer's activations."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from assay.correlations import point_pearson
 from assay.estimates import Estimate, mean_of_replicates
-from assay.preferences.readout import RAW, Design, read_out
+from assay.preferences.readout import RAW, SHUFFLED, Design, read_out
 from assay.preferences.topic_readout import topic_scores
 
 
@@ -15,10 +17,11 @@ def gaussian_controls(train: ArrayLike, evaluation: ArrayLike, design: Design) -
     rows, others = np.asarray(train, dtype=np.float64), np.asarray(evaluation, dtype=np.float64)
     mean, deviation = rows.mean(axis=0), rows.std(axis=0)
     rng = np.random.default_rng(design.settings.seed)
+    unshuffled = replace(design, targets=design.targets[:, :SHUFFLED], choosing=design.choosing[:SHUFFLED])
     held_out, topic = [], []
     for _ in range(design.settings.shuffles):
         drawn = read_out(
-            rng.normal(mean, deviation, rows.shape), rng.normal(mean, deviation, others.shape), design
+            rng.normal(mean, deviation, rows.shape), rng.normal(mean, deviation, others.shape), unshuffled
         )
         held_out.append(point_pearson(drawn.held_out.scores[RAW], design.truth[RAW]))
         topic.append(topic_scores(drawn.folds, design, RAW).correlations().mean())

@@ -1,8 +1,9 @@
 """Asking a model whose weights are here, by the exact probability that its answer begins with a label.
 
-One forward pass serves all samples of a pair. What is drawn first is whether an answer begins with the tokens of label A,
-of label B (each without its colon) or otherwise, at the temperature and with the per-question seeds of generation. An
-answer that begins otherwise is drawn from exactly those answers: its first tokens here, the rest by generation.
+One forward pass serves all samples of a pair, and what prompts share is computed once. What is drawn first is whether an
+answer begins with the tokens of label A, of label B (each without its colon) or otherwise, at the temperature and with the
+per-question seeds of generation. An answer that begins otherwise is drawn from exactly those answers: its first tokens here,
+the rest by generation.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,9 +12,8 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
-from assay.batching import Halver, pad, plan_batches
+from assay.batching import Halver, consecutive_batches
 from assay.branches import Prefix
 from assay.draws import item_draws, softmax
 from assay.errors import AssayError
@@ -24,6 +24,7 @@ from assay.preferences.label_tree import Floats, LabelTree
 from assay.preferences.local import LocalBackend, question_record
 from assay.preferences.prompt import bare_label
 from assay.records import PromptRecord
+from assay.token_trees import ROW_TOKENS, TokenTree, plan_rows, tree_logits
 from assay.tokenization import encode
 
 
@@ -86,40 +87,36 @@ class LabelProbabilityBackend:
         ids = [encode(self.local.loaded.tokenizer, record).ids for record in records]
         self._check_room(names, ids)
         branches = self.tree.branches
-        deepest = max(map(len, branches))
-        lengths = [len(branches) * (len(prompt) + deepest) for prompt in ids]
-        halver = Halver(lengths, names)
-        for batch in plan_batches(lengths, self.local.token_budget):
+        sequences = [[(*prompt.tolist(), *branch) for branch in branches] for prompt in ids]
+        plan = list(plan_rows(sequences, min(ROW_TOKENS, self.local.token_budget)))
+        rows, lengths = [row for row, _ in plan], [tokens for _, tokens in plan]
+        halver = Halver(lengths, [names[row[0]] for row in rows])
+        for batch in consecutive_batches(lengths, self.local.token_budget):
             found: list[tuple[int, Reading]] = []
             for part, readings in halver.run(
-                batch, lambda part: self._forward([names[i] for i in part], [ids[i] for i in part])
+                batch, lambda part: self._forward(names, sequences, [rows[i] for i in part])
             ):
-                found += zip(part, readings, strict=True)
+                found += zip((index for i in part for index in rows[i]), readings, strict=True)
             yield found
 
-    def _forward(self, names: Sequence[str], prompts: Sequence[np.ndarray]) -> list[Reading]:
-        """One pass over every prompt followed by every branch of the tree, padded on the left so that they end together."""
-        loaded, branches = self.local.loaded, self.tree.branches
-        keep = 1 + max(map(len, branches))
-        sequences = [
-            np.concatenate([prompt, np.array(branch, np.int64)]) for prompt in prompts for branch in branches
-        ]
-        batch = pad(sequences, pad_id=0, side="left").to(loaded.device)
-        with torch.inference_mode():
-            logits = loaded.model(
-                input_ids=batch.ids,
-                attention_mask=batch.mask,
-                position_ids=batch.position_ids,
-                use_cache=False,
-                logits_to_keep=keep,
-            ).logits
-        rows = logits.float().cpu().numpy().reshape(len(prompts), len(branches), keep, -1)
-        wrong = ~np.isfinite(rows).all(axis=(1, 2, 3))
-        if wrong.any():
-            raise AssayError(
-                f"question {names[int(wrong.argmax())]}: the logits are NaN or infinite; load the model in bfloat16 or float32"
-            )
-        return [self._reading(row) for row in rows]
+    def _forward(
+        self, names: Sequence[str], sequences: Sequence[Sequence[Prefix]], rows: Sequence[Sequence[int]]
+    ) -> list[Reading]:
+        """One pass over rows of questions, each its prompt followed by every branch of the tree."""
+        trees = [TokenTree.of([sequence for index in row for sequence in sequences[index]]) for row in rows]
+        keep = 1 + max(map(len, self.tree.branches))
+        wanted = [np.concatenate([path[-keep:] for path in tree.paths]) for tree in trees]
+        readings = []
+        for row, logits in zip(rows, tree_logits(self.local.loaded.architecture, trees, wanted), strict=True):
+            by_question = logits.numpy().reshape(len(row), len(self.tree.branches), keep, -1)
+            wrong = ~np.isfinite(by_question).all(axis=(1, 2, 3))
+            if wrong.any():
+                raise AssayError(
+                    f"question {names[row[int(wrong.argmax())]]}: the logits are NaN or infinite; load the model in bfloat16 or "
+                    "float32"
+                )
+            readings += [self._reading(question) for question in by_question]
+        return readings
 
     def _check_room(self, names: Sequence[str], ids: Sequence[np.ndarray]) -> None:
         limit = self.local.loaded.architecture.sizes.context_length

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.architecture import Site
 from assay.errors import AssayError
 from assay.loading import LoadedModel
 from assay.probes import Probe
 from assay.reading import BatchReader
 from assay.records import PromptRecord
+from assay.sites import Site
 from assay.text import Document
 from assay.windows import TokenizedText, tokenize
 

@@ -117,6 +117,9 @@ def takes_asking(command: Callable[..., None]) -> Callable[..., None]:
 @contextmanager
 def open_backend(asking: Asking) -> Iterator["Backend"]:
     """The backend that the options describe; its connections are closed at the end."""
+    if asking.endpoint is None and asking.judge_endpoint is None:
+        yield _local(asking)
+        return
     from assay.chat_api import ChatApi
     from assay.preferences.judge import ChoiceJudge
     from assay.preferences.prompt import COMPLETION_PREFERENCE
@@ -137,10 +140,9 @@ def open_backend(asking: Asking) -> Iterator["Backend"]:
             yield RemoteBackend(
                 api, COMPLETION_PREFERENCE, asking.temperature, asking.answer_tokens, asking.seed, judge
             )
-        elif judge is not None:
-            yield JudgedBackend(_local(asking), judge)
         else:
-            yield _local(asking)
+            assert judge is not None
+            yield JudgedBackend(_local(asking), judge)
 
 
 def _local(asking: Asking) -> "Backend":

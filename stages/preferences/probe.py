@@ -61,6 +61,7 @@ def probe(
     from assay.preferences.topics import read_topics
     from assay.preferences.utility_files import read_utilities
     from assay.store import open_store
+    from assay.threads import blas_threads
 
     paths = _named(features)
     taxonomy = read_topics(topics)
@@ -74,16 +75,18 @@ def probe(
             keep_tasks(mu, taxonomy, held, choices) for mu, choices in zip(utilities, chosen, strict=True)
         )
         design = Design.of(train.tasks, evaluation.tasks, settings)
+        width = min(len(train.tasks.ids), max(store.d for store in stores.values()))
+        open_files.enter_context(blas_threads(width))
         sets = _study(stores, design, _grid(bt_penalties))
         for found in sets:
             _save(out, found, stores[found.name], design)
         reported = None if layer is None else _layer(layer, stores)
-    counts = {f"train_{name}": count for name, count in train.counts.items()}
-    counts |= {f"eval_{name}": count for name, count in evaluation.counts.items()}
-    numbers = probe_study.summary(sets, design, reported)
-    write_text(table, probe_study.layer_table(sets).to_csv(index=False))
-    write_text(topic_table, probe_study.topic_table(sets, design, taxonomy.names).to_csv(index=False))
-    write_json(metrics, {**counts, **taxonomy.metrics(), **numbers})
+        counts = {f"train_{name}": count for name, count in train.counts.items()}
+        counts |= {f"eval_{name}": count for name, count in evaluation.counts.items()}
+        numbers = probe_study.summary(sets, design, reported)
+        write_text(table, probe_study.layer_table(sets).to_csv(index=False))
+        write_text(topic_table, probe_study.topic_table(sets, design, taxonomy.names).to_csv(index=False))
+        write_json(metrics, {**counts, **taxonomy.metrics(), **numbers})
 
 
 def _named(features: list[str]) -> dict[str, Path]:

@@ -10,8 +10,9 @@ from torch import nn
 from torch.testing import assert_close
 from transformers import AutoModel, AutoModelForCausalLM, GPTNeoXConfig, GPTNeoXForCausalLM
 
-from assay.architecture import SITES, Architecture, Site, find_family, locate
+from assay.architecture import Architecture, find_family, locate
 from assay.errors import AssayError
+from assay.sites import SITES, Site
 
 IDS = torch.tensor([[1, 7, 33, 4, 50, 12, 9, 21], [1, 3, 3, 44, 8, 59, 10, 2]])
 WIDTHS = {"resid": 16, "attn_out": 16, "mlp_out": 16, "mlp_neurons": 24, "heads": 24}

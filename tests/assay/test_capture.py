@@ -9,10 +9,11 @@ import torch
 from torch import nn
 from toy_models import FAMILIES, build
 
-from assay.architecture import SITES, Architecture, locate
+from assay.architecture import Architecture, locate
 from assay.capture import Capture
 from assay.errors import AssayError
 from assay.reading import input_device
+from assay.sites import SITES
 
 IDS = torch.tensor([[5, 9, 12, 31, 7, 22], [8, 3, 40, 11, 59, 2]])
 

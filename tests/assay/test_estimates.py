@@ -200,6 +200,31 @@ def test_strata_keep_their_sizes_in_every_resample():
         )
 
 
+@pytest.mark.parametrize("resamples", [999, 100_000])  # few are drawn once and kept, many are drawn anew
+def test_in_strata_it_is_scipys_bootstrap_of_several_samples(resamples):
+    rng = np.random.default_rng(1)
+    first, second = rng.normal(size=12), rng.normal(2, 3, size=30)
+    values, strata = np.concatenate([first, second]), np.repeat([0, 1], [12, 30])
+    resampling = Resampling(5, resamples)
+    found = [bootstrap_mean_in(values, strata, resampling) for _ in range(2)]
+    expected = stats.bootstrap(
+        (first, second),
+        lambda a, b, axis: np.concatenate([a, b], axis=axis).mean(axis=axis),
+        n_resamples=resamples,
+        batch=200_000 // 42,
+        method="percentile",
+        rng=np.random.default_rng(5),
+        vectorized=True,
+    ).confidence_interval
+    for estimate in found:
+        np.testing.assert_allclose([estimate.lower, estimate.upper], [expected.low, expected.high])
+
+
+def bootstrap_mean_in(values, strata, resampling):
+    columns = np.stack([values, np.ones_like(values)], axis=-1)
+    return bootstrap_totals(columns, ratio, resampling=resampling, strata=strata)
+
+
 def test_stratified_weights_reach_the_items_they_belong_to():
     """Items of two strata in mixed order: every resample gives each stratum its own number of draws."""
     strata = np.tile([0, 1, 1], 10)

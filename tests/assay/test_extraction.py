@@ -11,7 +11,6 @@ import torch
 from toy_models import FAMILIES, save
 from toy_tokenizers import gemma3, gpt2
 
-from assay.architecture import SITES
 from assay.errors import AssayError
 from assay.extraction import Counts, extract
 from assay.loading import LoadedModel, load_model, make_pin
@@ -19,6 +18,7 @@ from assay.reading import BatchReader
 from assay.records import PromptRecord
 from assay.registry import ModelEntry
 from assay.request import Request, parse_request
+from assay.sites import SITES
 from assay.store import open_store
 from assay.tokenization import encode
 
