@@ -59,6 +59,13 @@ class Suffix:
         with _forwards_replaced(lower, _pass_on):
             yield self._run
 
+    @contextmanager
+    def left_out(self) -> Iterator[None]:
+        """While this lasts, the blocks from `start` on return what they get: a forward pass that only feeds the entry."""
+        upper = [self.architecture.block(layer) for layer in range(self.start, self.architecture.n_layers)]
+        with _forwards_replaced(upper, _pass_on):
+            yield
+
     def _run(
         self, hidden: torch.Tensor, tokens: Tokens, past: Tokens | None = None, keys: Keys | None = None
     ) -> torch.Tensor:
