@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from assay.adapters import check_pin, open_adapter
 from assay.errors import AssayError
+from assay.finetuning.fused import fused
 from assay.interventions import Intervention
 from assay.loading import LoadedModel
 from assay.oocr.answers import Answer
@@ -132,21 +133,26 @@ class _Asker:
             if not subjects:
                 continue
             configs = {key: self.vectors.get(key, ()) for key in subjects}
-            found = score(
-                self.loaded.model,
-                self.loaded.architecture,
-                questions,
-                configs,
-                token_budget=self.token_budget,
-                progress=self.advance,
-            )
+            with fused(self.loaded.model):
+                found = score(
+                    self.loaded.model,
+                    self.loaded.architecture,
+                    questions,
+                    configs,
+                    token_budget=self.token_budget,
+                    progress=self.advance,
+                )
             for key, subject in subjects.items():
                 untouched = 0 if subject is None else sum(not q.touched_by(configs[key]) for q in questions)
                 yield Asked(name, subject, found[key], untouched, _count_nested(questions))
 
     def ask_lora(self, subject: Subject, names: Sequence[str]) -> Iterator[Asked]:
         """One LoRA adapter, all its sets."""
-        with open_adapter(subject.folder, self.loaded) as adapted, subject.dressed(adapted.model):
+        with (
+            open_adapter(subject.folder, self.loaded) as adapted,
+            subject.dressed(adapted.model),
+            fused(adapted.model),
+        ):
             for name in names:
                 found = score(
                     adapted.model,
