@@ -87,7 +87,8 @@ class _RMSNorm(torch.autograd.Function):
         squares = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_()
         root = squares.div_(x.shape[-1]).add_(epsilon).rsqrt_()
         ctx.save_for_backward(x, weight, root)
-        return (x * root).mul_(weight)
+        normed: torch.Tensor = (x * root).mul_(weight)
+        return normed
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
