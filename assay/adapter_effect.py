@@ -1,11 +1,16 @@
-"""What a LoRA adapter adds at its layers: the MLP's output under it minus without it, token by token."""
+"""What a LoRA adapter adds at its layers: the MLP's output under it minus without it, token by token.
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+Both come from one pass each, whatever the number of layers: in the second, every block runs a second time without its LoRA.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from assay.adapters import open_adapter
 from assay.architecture import Architecture
@@ -36,19 +41,43 @@ def adapter_effect(
             )
         layers = sorted(adapted.info.layers)
 
-        def read(which: Sequence[int]) -> list[Activations]:
+        def read() -> list[Activations]:
             return gather(
                 adapted.model, adapted.architecture, loaded.tokenizer, records,
-                site="mlp_out", layers=which, position=position, token_budget=token_budget,
+                site="mlp_out", layers=layers, position=position, token_budget=token_budget,
             )  # fmt: skip
 
-        under = read(layers)
-        effect = {}
-        for index, layer in enumerate(layers):
-            with without_lora(adapted.architecture, range(layer, adapted.architecture.n_layers)):
-                base = read([layer])
-            effect[layer] = [_difference(a, b, index) for a, b in zip(under, base, strict=True)]
-    return effect
+        under = read()
+        with (
+            without_lora(adapted.architecture, layers[-1:]),
+            rerun_without_lora(adapted.architecture, layers[:-1]),
+        ):
+            base = read()
+    return {
+        layer: [_difference(a, b, index) for a, b in zip(under, base, strict=True)]
+        for index, layer in enumerate(layers)
+    }
+
+
+@contextmanager
+def rerun_without_lora(architecture: Architecture, layers: Sequence[int]) -> Iterator[None]:
+    """Each block of `layers` runs once more on what it got, without its LoRA: hooks inside see that run last.
+
+    What it hands on is what it gave under the adapter.
+    """
+
+    def rerun(layer: int) -> Callable[..., None]:
+        def after(block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], _output: Any) -> None:
+            with without_lora(architecture, [layer]):
+                block.forward(*args, **kwargs)
+
+        return after
+
+    with ExitStack() as hooks:
+        for layer in layers:
+            handle = architecture.block(layer).register_forward_hook(rerun(layer), with_kwargs=True)
+            hooks.callback(handle.remove)
+        yield
 
 
 @contextmanager
@@ -68,5 +97,5 @@ def without_lora(architecture: Architecture, layers: Sequence[int]) -> Iterator[
 
 
 def _difference(under: Activations, base: Activations, index: int) -> Activations:
-    rows: NDArray[np.float32] = under.rows[:, index : index + 1] - base.rows
+    rows: NDArray[np.float32] = under.rows[:, index : index + 1] - base.rows[:, index : index + 1]
     return Activations(under.encoding, under.tokens, rows)

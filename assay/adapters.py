@@ -22,6 +22,9 @@ from assay.sites import Site
 
 Method = Literal["vector", "lora"]
 DESCRIPTION, VECTORS = "adapter.json", "vectors.safetensors"
+_PEFT_CONFIG = (
+    "adapter_config.json"  # peft writes the modules in the order of a set, which differs between processes
+)
 _KEY = "assay.vectors"
 
 
@@ -94,9 +97,11 @@ def save_vectors(folder: Path, adapter: SteeringVectors) -> None:
 
 
 def save_lora(folder: Path, wrapped: Any, info: AdapterInfo) -> None:
-    """Write a PEFT folder that `PeftModel.from_pretrained` loads, and `adapter.json` beside its files."""
+    """Write a PEFT folder that `PeftModel.from_pretrained` loads, and `adapter.json` beside its files; equal ones give equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     wrapped.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
+    config = read_json(folder / _PEFT_CONFIG)
+    write_json(folder / _PEFT_CONFIG, config | {"target_modules": sorted(config["target_modules"])})
     (folder / "README.md").unlink(missing_ok=True)  # peft's empty model card
     write_json(folder / DESCRIPTION, dataclasses.asdict(info))
 

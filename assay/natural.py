@@ -48,7 +48,8 @@ def token_norms(differences: Floats) -> Floats:
 def _first_component(differences: Floats, *, centred: bool) -> tuple[Floats, float]:
     """(unit vector [d], share)."""
     rows = differences - differences.mean(axis=0) if centred else differences
-    _, lengths, components = np.linalg.svd(rows, full_matrices=False)
+    triangle = np.linalg.qr(rows, mode="r")  # [≤ d, d]: the same lengths and components, however many tokens
+    _, lengths, components = np.linalg.svd(triangle, full_matrices=False)
     total = float((lengths**2).sum())
     if total <= 1e-24 * float((differences**2).sum()):
         raise AssayError(

@@ -1,6 +1,7 @@
 """What training never changes, computed once: activations below the trained layer, keys and values before the tokens."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,7 +80,10 @@ class Prefixes:
 
     @torch.no_grad()
     def _capture(self, indices: Sequence[int]) -> list[Prefix]:
-        """One forward pass of the whole decoder that records the input of block `start`, keys and values."""
+        """One forward pass that records the input of block `start` and, where an example shares tokens, keys and values.
+
+        Without shared tokens the blocks from `start` on would compute what nobody reads; they are left out.
+        """
         suffix = self.suffix
         batch = pad([self.examples[index].ids[:-1] for index in indices], pad_id=0)
         lengths = torch.tensor([self.examples[index].n_inputs for index in indices])
@@ -87,8 +91,10 @@ class Prefixes:
         tokens = Tokens(batch.ids, columns, columns < lengths[:, None])
         recorder = _Recorder(suffix.start)
         handle = suffix.entry.register_forward_pre_hook(recorder.enter)
+        needs_keys = any(self.cuts[index] for index in indices)
         try:
-            suffix.run_stack(on_device(tokens, suffix.device), keys=recorder)
+            with nullcontext() if needs_keys else suffix.left_out():
+                suffix.run_stack(on_device(tokens, suffix.device), keys=recorder)
         finally:
             handle.remove()
         return [self._cut(recorder, row, index) for row, index in enumerate(indices)]

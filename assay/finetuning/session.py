@@ -10,6 +10,7 @@ from assay.adapters import AdapterInfo, Method, SteeringVectors, save_lora, save
 from assay.errors import AssayError
 from assay.finetuning.data import digest
 from assay.finetuning.examples import Example
+from assay.finetuning.fused import fused
 from assay.finetuning.loop import Point, Prepared, Settings, train
 from assay.finetuning.lora import LoraShape, TrainableLora, adapted
 from assay.finetuning.trainee import Run
@@ -67,10 +68,6 @@ def finetune(
 def _finetune_vectors(
     loaded: LoadedModel, shape: VectorShape, runs: Sequence[Run], task: Task, save: Save
 ) -> Iterator[Point]:
-    start = shape.layer + 1
-    prepared = Prepared(
-        loaded.architecture, start, task.examples, task.validation, task.settings, share_tokens=True
-    )
     trainee = TrainableVectors(loaded.architecture, shape.site, shape.layer, shape.scopes, runs)
     made = partial(
         _info, loaded, task, method="vector", site=shape.site, layers=(shape.layer,), scopes=shape.scopes
@@ -83,7 +80,16 @@ def _finetune_vectors(
                 adapter = SteeringVectors(vectors, made(run, step))
                 save(number, step, partial(save_vectors, adapter=adapter))
 
-    yield from train(prepared, trainee, runs, on_step=on_step)
+    with fused(loaded.model):
+        prepared = Prepared(
+            loaded.architecture,
+            shape.layer + 1,
+            task.examples,
+            task.validation,
+            task.settings,
+            share_tokens=True,
+        )
+        yield from train(prepared, trainee, runs, on_step=on_step)
 
 
 def _finetune_lora(
@@ -95,7 +101,7 @@ def _finetune_lora(
     )
     made = partial(_info, loaded, task, method="lora", site="", layers=shape.layers, scopes={})
     for number, run in enumerate(runs):
-        with adapted(loaded.model, loaded.architecture, shape, run.seed) as lora:
+        with adapted(loaded.model, loaded.architecture, shape, run.seed) as lora, fused(loaded.model):
 
             def on_step(step: int, number: int = number, run: Run = run, lora: TrainableLora = lora) -> None:
                 if step == task.n_steps or step in task.checkpoints:

@@ -1,6 +1,6 @@
 """The upper part of a decoder: from the input of block `start` to logits, with the model's own blocks."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from assay.architecture import Architecture
+from assay.finetuning.forwards import replaced_forwards
 from assay.finetuning.masks import attention_mask
 from assay.reading import input_device
 
@@ -56,8 +57,15 @@ class Suffix:
     def open(self) -> Iterator[Callable[..., torch.Tensor]]:
         """Yield `run(hidden, tokens, past, keys)`; see `_run`."""
         lower = [self.architecture.block(layer) for layer in range(self.start)]
-        with _forwards_replaced(lower, _pass_on):
+        with replaced_forwards(dict.fromkeys(lower, _pass_on)):
             yield self._run
+
+    @contextmanager
+    def left_out(self) -> Iterator[None]:
+        """While this lasts, the blocks from `start` on return what they get: a forward pass that only feeds the entry."""
+        upper = [self.architecture.block(layer) for layer in range(self.start, self.architecture.n_layers)]
+        with replaced_forwards(dict.fromkeys(upper, _pass_on)):
+            yield
 
     def _run(
         self, hidden: torch.Tensor, tokens: Tokens, past: Tokens | None = None, keys: Keys | None = None
@@ -102,19 +110,3 @@ class Suffix:
 
 def _pass_on(hidden: torch.Tensor, *_args: Any, **_kwargs: Any) -> torch.Tensor:
     return hidden
-
-
-@contextmanager
-def _forwards_replaced(modules: Sequence[nn.Module], forward: Callable[..., Any]) -> Iterator[None]:
-    """Give modules another `forward` for a while; one that had an own one (accelerate's) gets it back."""
-    before = [module.__dict__.get("forward") for module in modules]
-    for module in modules:
-        module.__dict__["forward"] = forward
-    try:
-        yield
-    finally:
-        for module, own in zip(modules, before, strict=True):
-            if own is None:
-                del module.__dict__["forward"]
-            else:
-                module.__dict__["forward"] = own

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
-from assay.adapters import check_pin, open_adapter
+from assay.adapters import Adapted, check_pin, open_adapter
 from assay.errors import AssayError
+from assay.finetuning.fused import fused
 from assay.interventions import Intervention
 from assay.loading import LoadedModel
 from assay.oocr.answers import Answer
@@ -105,9 +107,11 @@ def evaluate(
 
     asker = _Asker(loaded, questions, vectors, token_budget, advance)
     yield from asker.ask_vectors(plan)
-    for subject, names in plan.asked:
-        if subject.info.method == "lora":
-            yield from asker.ask_lora(subject, names)
+    lora = [pair for pair in plan.asked if pair[0].info.method == "lora"]
+    for folder, group in groupby(lora, key=lambda pair: pair[0].folder):
+        with open_adapter(folder, loaded) as adapted:  # once for an adapter and its random controls
+            for subject, names in group:
+                yield from asker.ask_lora(adapted, subject, names)
 
 
 @dataclass(frozen=True)
@@ -132,21 +136,22 @@ class _Asker:
             if not subjects:
                 continue
             configs = {key: self.vectors.get(key, ()) for key in subjects}
-            found = score(
-                self.loaded.model,
-                self.loaded.architecture,
-                questions,
-                configs,
-                token_budget=self.token_budget,
-                progress=self.advance,
-            )
+            with fused(self.loaded.model):
+                found = score(
+                    self.loaded.model,
+                    self.loaded.architecture,
+                    questions,
+                    configs,
+                    token_budget=self.token_budget,
+                    progress=self.advance,
+                )
             for key, subject in subjects.items():
                 untouched = 0 if subject is None else sum(not q.touched_by(configs[key]) for q in questions)
                 yield Asked(name, subject, found[key], untouched, _count_nested(questions))
 
-    def ask_lora(self, subject: Subject, names: Sequence[str]) -> Iterator[Asked]:
-        """One LoRA adapter, all its sets."""
-        with open_adapter(subject.folder, self.loaded) as adapted, subject.dressed(adapted.model):
+    def ask_lora(self, adapted: Adapted, subject: Subject, names: Sequence[str]) -> Iterator[Asked]:
+        """One LoRA adapter or control, all its sets."""
+        with subject.dressed(adapted.model), fused(adapted.model):
             for name in names:
                 found = score(
                     adapted.model,

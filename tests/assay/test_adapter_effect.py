@@ -13,6 +13,7 @@ from toy_tokenizers import gemma3
 from assay.adapter_effect import adapter_effect, without_lora
 from assay.adapters import open_adapter
 from assay.errors import AssayError
+from assay.gathering import Activations, gather
 from assay.loading import LoadedModel, load_model, make_pin
 from assay.records import PromptRecord
 from assay.registry import ModelEntry
@@ -58,6 +59,29 @@ def test_the_baseline_of_several_blocks_keeps_the_earlier_ones(loaded: LoadedMod
         np.testing.assert_allclose(found[2][number].rows[:, 0], second, atol=1e-4)
         with_base = residuals(loaded, text, 2, folder) - residuals(loaded, text, 2)
         assert np.abs(with_base - second).max() > 0.01  # the other baseline would show
+
+
+def test_every_block_is_as_a_pass_that_stops_there(loaded: LoadedModel, tmp_path: Path) -> None:
+    """The definition, a pass for each block: the adapter below it, none in it."""
+    modules = ("gate", "up", "down", "q", "k", "v", "o")
+    layers = tuple(range(loaded.architecture.n_layers))
+    folder = save_toy_lora(tmp_path / "all", loaded, layers, modules=modules)
+    found = adapter_effect(loaded, folder, RECORDS)
+    with open_adapter(folder, loaded) as adapted:
+
+        def read(layer: int) -> list[Activations]:
+            return gather(
+                adapted.model, adapted.architecture, loaded.tokenizer, RECORDS,
+                site="mlp_out", layers=[layer], position="all",
+            )  # fmt: skip
+
+        for layer in layers:
+            under = read(layer)
+            with without_lora(adapted.architecture, layers[layer:]):
+                base = read(layer)
+            for one, a, b in zip(found[layer], under, base, strict=True):
+                assert np.abs(a.rows - b.rows).max() > 0.1
+                np.testing.assert_allclose(one.rows, a.rows - b.rows, atol=1e-6)
 
 
 def test_a_position_chooses_tokens(loaded: LoadedModel, tmp_path: Path) -> None:

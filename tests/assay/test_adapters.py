@@ -1,6 +1,7 @@
 """Adapters on disk: what was trained is what is applied again, on a model that is afterwards as it was."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +9,16 @@ import peft
 import pytest
 import torch
 from safetensors import safe_open
+from toy_adapters import info
 from toy_models import save
 from toy_tokenizers import gemma3
 from transformers import AutoModelForCausalLM
 
-from assay.adapters import load_vectors, open_adapter, read_info
+from assay.adapters import load_vectors, open_adapter, read_info, save_lora
 from assay.errors import AssayError
 from assay.finetuning.examples import Example, make_examples
 from assay.finetuning.loop import Point, Settings
-from assay.finetuning.lora import LoraShape
+from assay.finetuning.lora import LoraShape, adapted
 from assay.finetuning.session import Task, VectorShape, finetune
 from assay.finetuning.trainee import Run
 from assay.generation import generate
@@ -129,6 +131,21 @@ def test_peft_loads_the_folder_alone(loaded: LoadedModel, tmp_path: Path) -> Non
         ).item()
         count += len(example.labels)
     assert total / count == pytest.approx(points[-1].loss, abs=1e-5)
+
+
+def test_a_lora_folder_does_not_depend_on_the_order_of_a_set(loaded: LoadedModel, tmp_path: Path) -> None:
+    """Peft keeps the modules as a set of strings, whose order differs from process to process."""
+    names = ["gate_proj", "down_proj", "up_proj"]
+    with adapted(loaded.model, loaded.architecture, LoraShape(2, 4, (0,), ("gate", "up", "down")), 0) as lora:
+        (config,) = lora.adapted.peft_config.values()
+        for folder, order in (("one", names), ("other", names[::-1])):
+            config.target_modules = order
+            save_lora(tmp_path / folder, lora.adapted, info(loaded, "lora", (0,)))
+    one, other = (
+        {path.name: path.read_bytes() for path in (tmp_path / f).iterdir()} for f in ("one", "other")
+    )
+    assert one == other
+    assert json.loads(one["adapter_config.json"])["target_modules"] == sorted(names)
 
 
 def test_generation_under_an_adapter(loaded: LoadedModel, tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_what_configs_share_runs_once(scope: str, shared: bool) -> None:
     length = len(letters.prompt.ids)
     configs = {str(seed): (replace(vector(scope, seed), layer=1),) for seed in range(5)}
     score(model, locate(model), [letters], configs)
-    assert tokens == {0: length, 2: length + 5 * (1 if shared else length)}
+    assert tokens == {0: length, 2: length + 5 if shared else 5 * length}
     score(model, locate(model), [letters], {"base": ()})
     assert tokens[0] == 2 * length
 

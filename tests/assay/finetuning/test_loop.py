@@ -218,6 +218,19 @@ def test_lora_trains_as_with_plain_peft(family: str) -> None:
         torch.testing.assert_close(trained[name], tensor, atol=2e-3, rtol=0)
 
 
+@pytest.mark.parametrize(("share_tokens", "runs"), [(False, 0), (True, 1)])
+def test_prefixes_run_the_trained_blocks_only_for_their_keys(share_tokens: bool, runs: int) -> None:
+    model = model_of("gemma3_text")
+    examples, calls = examples_of({"v": "prompt_last"}), []
+    blocks = [locate(model).block(layer) for layer in (0, 1, 2)]
+    hooks = [block.mlp.register_forward_hook(lambda m, *_: calls.append(blocks_of[m])) for block in blocks]
+    blocks_of = {block.mlp: number for number, block in enumerate(blocks)}
+    Prepared(locate(model), 1, examples, [], Settings(epochs=1, batch=2), share_tokens=share_tokens)
+    for hook in hooks:
+        hook.remove()
+    assert [calls.count(number) for number in (0, 1, 2)] == [1, runs, runs]
+
+
 def test_the_model_is_as_before() -> None:
     model = model_of("gemma3_text")
     ids = torch.tensor([[5, 9, 12]])
