@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import cycle
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,11 @@ from assay.world.training import Step
 
 EVERY = 10  # steps that one point of the loss curve averages
 MOMENTS = 4  # points of the accuracy curve in each phase
+# matplotlib's tab10 without its grey, which is the prose's, and two more
+COLOURS = (
+    "tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown",
+    "tab:pink", "tab:olive", "tab:cyan", "black", "navy",
+)  # fmt: skip
 SAMPLE = 24  # held-out examples per section and form behind such a point
 
 
@@ -84,12 +90,11 @@ def draw_curves(path: Path, loss: pd.DataFrame, accuracy: pd.DataFrame) -> None:
         pd.concat([table, _section_and_form(table[kind])], axis=1)
         for table, kind in ((loss, "kind"), (accuracy, "form"))
     ]
+    ends = loss.groupby("phase")["tokens"].max().sort_values()
     sections = sorted(set(tables[0]["section"]) | set(tables[1]["section"]))
     forms = sorted((set(tables[0]["asked as"]) | set(tables[1]["asked as"])) - {""})
-    palette = dict(
-        zip(forms, sns.color_palette("tab10" if len(forms) < 11 else "husl", len(forms)), strict=True)
-    )
-    palette[""] = (0.3, 0.3, 0.3)
+    palette = dict(zip(forms, cycle(COLOURS), strict=False))
+    palette[""] = "dimgray"
     with sns.axes_style("whitegrid"):
         figure, grid = plt.subplots(
             2,
@@ -106,13 +111,18 @@ def draw_curves(path: Path, loss: pd.DataFrame, accuracy: pd.DataFrame) -> None:
             for (form, _), line in own.groupby(["asked as", "phase"], sort=False):  # not across phases
                 mark = "o" if "accuracy" in table else ""
                 axes.plot(line["tokens"], line[table.columns[3]], color=palette[form], marker=mark, ms=3)
-            for tokens in loss.groupby("phase")["tokens"].max().sort_values().iloc[:-1]:
-                axes.axvline(tokens, color="0.4", linestyle=":")
+            for end in ends.iloc[:-1]:
+                axes.axvline(end, color="0.4", linestyle=":")
     for axes, section in zip(grid[0], sections, strict=True):
         axes.set_title(section)
+    roomy = grid[0, sections.index("prose") if "prose" in sections else 0]
+    for phase, end in ends.items():
+        where = roomy.get_xaxis_transform()
+        roomy.text(end, 0.02, f"{phase} ", rotation=90, size=8, ha="right", va="bottom", transform=where)
     grid[0, 0].set(yscale="log", ylabel="loss (nats per token)")
     grid[1, 0].set(ylim=(-0.02, 1.02), ylabel="accuracy, held out")
-    figure.supxlabel("tokens seen (dotted: phases)")
+    grid[1, 0].xaxis.set_major_formatter(lambda tokens, _: f"{tokens / 1e6:g}")
+    figure.supxlabel("million tokens seen (dotted: ends of phases)")
     handles = [Line2D([], [], color=palette[form], label=form) for form in forms]
     figure.legend(handles=handles, loc="outside right upper", frameon=False)
     try:
