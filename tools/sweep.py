@@ -20,6 +20,9 @@ def sweep(
     by: Annotated[str, typer.Option(help="what the experiments differ by: layer or lr")],
     out: Annotated[Path, typer.Option(help="folder for the figure and its table")],
     questions: Annotated[list[str] | None, typer.Option(help="question set to show; repeat for more")] = None,
+    adapter: Annotated[
+        list[str] | None, typer.Option(help="adapter to show; repeat for more (default: all)")
+    ] = None,
     experiment: Annotated[
         list[str] | None, typer.Option(help="experiment (default: all that `dvc exp list` shows)")
     ] = None,
@@ -38,6 +41,7 @@ def sweep(
         command = [sys.executable, "-m", "stages.oocr.figures", "--by", by, "--out", str(out)]
         command += [word for file in files for word in ("--table", str(file))]
         command += [word for name in questions or [] for word in ("--questions", name)]
+        command += [word for name in adapter or [] for word in ("--adapter", name)]
         if subprocess.run(command).returncode:
             raise AssayError("the figure could not be drawn, see above")
     typer.echo(f"{out}: {', '.join(names)}")
@@ -52,15 +56,15 @@ def listed() -> list[str]:
 
 
 def shown(name: str, table: str) -> str:
-    """The table as the experiment wrote it. Raises AssayError where it has none."""
+    """The table as the experiment wrote it, the newest of those with this name. Raises AssayError where it has none."""
     ref = subprocess.run(
-        ["git", "for-each-ref", "--format=%(objectname)", f"refs/exps/**/{name}"],
+        ["git", "for-each-ref", "--sort=-committerdate", "--format=%(objectname)", f"refs/exps/**/{name}"],
         capture_output=True,
         text=True,
     ).stdout.split()
     if not ref:
         raise AssayError(f"there is no experiment {name!r}; `dvc exp list` shows them")
-    done = subprocess.run(["git", "show", f"{ref[-1]}:{table}"], capture_output=True, text=True)
+    done = subprocess.run(["git", "show", f"{ref[0]}:{table}"], capture_output=True, text=True)
     if done.returncode:
         raise AssayError(f"experiment {name} has no {table}: {done.stderr.strip()}")
     return done.stdout

@@ -37,7 +37,7 @@ def figures(
         str, typer.Option(help="draws `self_report`: the question set of claims and denials")
     ] = "",
     adapter: Annotated[
-        list[str] | None, typer.Option(help="of --self-report: adapter to show, in this order (default: all)")
+        list[str] | None, typer.Option(help="of --self-report and --by: adapter to show; repeat, in order (default: all)")
     ] = None,
     curves: Annotated[
         list[str] | None, typer.Option(help="draws `training`: [NAME=]CSV of fine-tuning; repeat for more")
@@ -62,6 +62,7 @@ def figures(
             if axis not in drawings.AXES:
                 raise AssayError(f"--by takes {', '.join(drawings.AXES)}, found {axis!r}")
             chosen = joined[joined["questions"].isin(questions)] if questions else joined
+            chosen = chosen[chosen["adapter"].isin(adapter)] if adapter else chosen
             shown[f"by_{axis}"] = (figure_tables.curve_table(chosen, axis), _along(axis))
         if self_report:
             categories = figure_tables.category_table(joined, self_report, adapter or [])
