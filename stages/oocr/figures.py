@@ -37,7 +37,8 @@ def figures(
         str, typer.Option(help="draws `self_report`: the question set of claims and denials")
     ] = "",
     adapter: Annotated[
-        list[str] | None, typer.Option(help="of --self-report and --by: adapter to show; repeat, in order (default: all)")
+        list[str] | None,
+        typer.Option(help="of --self-report and --by: adapter to show; repeat, in order (default: all)"),
     ] = None,
     curves: Annotated[
         list[str] | None, typer.Option(help="draws `training`: [NAME=]CSV of fine-tuning; repeat for more")
