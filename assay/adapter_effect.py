@@ -49,7 +49,7 @@ def adapter_effect(
 
         under = read()
         with (
-            without_lora(adapted.architecture, layers[-1:]),
+            without_lora(adapted.architecture, layers[-1:]),  # nothing above reads what it hands on
             rerun_without_lora(adapted.architecture, layers[:-1]),
         ):
             base = read()

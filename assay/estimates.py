@@ -200,7 +200,7 @@ def bootstrap_crossed(
             ]
             drawn.append(statistic(counts[0][:, row] * counts[1][:, column]))
     tail = (1 - resampling.confidence) / 2
-    lower, upper = np.quantile(np.concatenate(drawn), [tail, 1 - tail])
+    lower, upper = sorted(np.quantile(np.concatenate(drawn), [tail, 1 - tail]))
     if not np.isfinite([value, lower, upper]).all():
         raise AssayError(
             f"the interval over {n_rows} rows and {n_columns} columns is undefined: some resamples hold no variation; give more"
@@ -313,7 +313,7 @@ def _bootstrap_counts(
             confidence_level=resampling.confidence,
             method=resampling.method,
         )
-    lower, upper = float(result.confidence_interval.low), float(result.confidence_interval.high)
+    lower, upper = sorted(map(float, result.confidence_interval))  # where all agree, rounding may swap them
     if not np.isfinite([value, lower, upper]).all():
         raise AssayError(
             f"the interval over {n_clusters} clusters is undefined ({resampling.method}): some resamples hold no item of a "

@@ -16,6 +16,7 @@ from assay import hub
 from assay.architecture import Architecture, Family, find_family, locate, read_sizes
 from assay.errors import AssayError
 from assay.files import hash_folder
+from assay.memory import keep_freed_memory
 from assay.registry import Dtype, ModelEntry, Pin
 
 _HEADROOM = 0.8  # share of a GPU's memory that weights may take before the model is spread; the rest is for activations
@@ -88,6 +89,7 @@ def load_model(pin: Pin) -> LoadedModel:
     """
     folder = _pinned_folder(pin, weights=True)
     dtype = runtime_dtype(pin)
+    keep_freed_memory()
     if not sys.stderr.isatty():  # its bar would end in front of an error message
         disable_progress_bar()  # type: ignore[no-untyped-call]
     try:

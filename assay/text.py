@@ -12,6 +12,7 @@ from assay.errors import AssayError
 
 MIN_DOCSTRING = 80  # characters; shorter docstrings are labels, not prose
 MIN_PARAGRAPH = 40  # characters; shorter paragraphs ("Example:") may repeat between documents
+HOLDERS = (ast.stmt, ast.excepthandler, ast.match_case)  # what may hold a definition; expressions never do
 LEFT_OUT = {"test", "tests", "idlelib", "lib2to3", "site-packages", "dist-packages", "__pycache__"}
 
 
@@ -105,7 +106,9 @@ def _docstrings(tree: ast.Module) -> Iterator[str]:
             text = inspect.cleandoc(docstring) if docstring else ""
             if len(text) >= MIN_DOCSTRING:
                 yield text
-        owners.extend(reversed(list(ast.iter_child_nodes(owner))))
+        owners.extend(
+            child for child in reversed(list(ast.iter_child_nodes(owner))) if isinstance(child, HOLDERS)
+        )
 
 
 def _uniform(seed: int, name: str) -> float:

@@ -5,9 +5,8 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-LARGE = (
-    1024  # a ridge path of 384 features took two threads three times as long as one, of 1,024 three quarters
-)
+# A ridge path of 384 features took two threads three times as long as one, of 1,024 three quarters.
+LARGE = 1024
 
 
 def blas_threads(width: int) -> AbstractContextManager[Any]:

@@ -82,7 +82,4 @@ def encode_prose(
 
 def encode_texts(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> list[list[int]]:
     """Token ids of every text; control tokens are those written in it."""
-    ids: list[list[int]] = tokenizer(texts, add_special_tokens=False, return_attention_mask=False)[
-        "input_ids"
-    ]
-    return ids
+    return [one.ids for one in tokenizer.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=False)]

@@ -10,17 +10,17 @@ import pandas as pd
 from assay.files import atomic_path
 from assay.world.evaluation import answers_right, met_by
 from assay.world.examples import Example
-from assay.world.organism import Checkpoint
+from assay.world.organism import PHASES, Checkpoint
 from assay.world.training import Step
 
 EVERY = 10  # steps that one point of the loss curve averages
-MOMENTS = 4  # points of the accuracy curve in each phase
+MOMENTS = 3  # points of the accuracy curve in each phase after the primer
 # matplotlib's tab10 without its grey, which is the prose's, and two more
 COLOURS = (
     "tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown",
     "tab:pink", "tab:olive", "tab:cyan", "black", "navy",
 )  # fmt: skip
-SAMPLE = 24  # held-out examples per section and form behind such a point
+SAMPLE = 16  # held-out examples per section and form behind such a point
 
 
 class Curves:
@@ -50,7 +50,8 @@ class Curves:
                     {"tokens": self.tokens, "phase": step.phase, "kind": kind, "loss": round(mean, 5)}
                 )
             self._window.clear()
-        if (step.number + 1) * MOMENTS // step.steps > step.number * MOMENTS // step.steps:
+        is_moment = (step.number + 1) * MOMENTS // step.steps > step.number * MOMENTS // step.steps
+        if is_moment and step.phase != PHASES[0]:  # the primer is an exercise, of which nothing is held out
             self._add_accuracy(step.phase, checkpoint())
 
     def _add_accuracy(self, phase: str, checkpoint: Checkpoint) -> None:

@@ -1,6 +1,6 @@
 """Gemma 3 for training on a few CPU cores: the function of `Gemma3ForCausalLM`, arranged for speed.
 
-Weights of all layers are stacked per kind, so one cast, one norm fold and one batched optimiser step serve them all;
+Weights of all layers are stacked per kind, so one cast and one batched optimiser step serve them all;
 matrix products may run in bfloat16 while the residual stream, norms, softmax and weights stay float32; a layer is one
 function without side effects, so that torch can compile it (`compiling`). `to_hugging_face` hands the weights to the ordinary model.
 Shapes: batch b, seq t, d_model d, heads h, head_dim k, d_mlp m, n_layers l.
@@ -36,14 +36,16 @@ NORMS = {
 
 
 class LayerWeights(NamedTuple):
-    """One layer: matrices [out, in] in compute precision, the scales of queries and keys [h + kv, k], of outputs [d]."""
+    """One layer: matrices [out, in] in compute precision, norm scales [d], those of queries and keys [h + kv, k]."""
 
     qkv: Tensor
     o: Tensor
     gate_up: Tensor
     down: Tensor
+    before_attention: Tensor
     qk_scale: Tensor
     after_attention: Tensor
+    before_mlp: Tensor
     after_mlp: Tensor
 
 
@@ -101,12 +103,11 @@ class Network(nn.Module):
         return _normalise(x, config.rms_norm_eps) * (1 + self.final_norm)
 
     def _layers(self) -> list[LayerWeights]:
-        """The weights of each layer, with the scale of the norm before them multiplied in."""
+        """The weights of each layer as views of stacks that were cast and joined once for all layers."""
         config, scale = self.config, {kind: 1 + norm for kind, norm in self.norms.items()}
         layers, k = config.num_hidden_layers, config.head_dim
         heads, kv = config.num_attention_heads, config.num_key_value_heads
-        qkv = torch.cat([self.matrices[kind] for kind in "qkv"], 1) * scale["before_attention"][:, None]
-        gate_up = torch.cat([self.matrices["gate"], self.matrices["up"]], 1) * scale["before_mlp"][:, None]
+        low = {kind: matrix.to(self.precision) for kind, matrix in self.matrices.items()}
         query_scale = scale["q_norm"] * config.query_pre_attn_scalar**-0.5
         qk_scale = torch.cat(
             [
@@ -115,11 +116,18 @@ class Network(nn.Module):
             ],
             1,
         )
-        matrices = (
-            m.to(self.precision).unbind(0) for m in (qkv, self.matrices["o"], gate_up, self.matrices["down"])
+        stacks = LayerWeights(
+            qkv=torch.cat([low["q"], low["k"], low["v"]], 1),
+            o=low["o"],
+            gate_up=torch.cat([low["gate"], low["up"]], 1),
+            down=low["down"],
+            before_attention=scale["before_attention"],
+            qk_scale=qk_scale,
+            after_attention=scale["after_attention"],
+            before_mlp=scale["before_mlp"],
+            after_mlp=scale["after_mlp"],
         )
-        vectors = (v.unbind(0) for v in (qk_scale, scale["after_attention"], scale["after_mlp"]))
-        return [LayerWeights(*weights) for weights in zip(*matrices, *vectors, strict=True)]
+        return [LayerWeights(*weights) for weights in zip(*(s.unbind(0) for s in stacks), strict=True)]
 
     def rotary_speeds(self, layer: int) -> Tensor:
         """Radians per token of the layer's rotary pairs, fastest first, float32 [head_dim / 2]."""
@@ -156,9 +164,9 @@ class Network(nn.Module):
 def block(x: Tensor, weights: LayerWeights, table: tuple[Tensor, Tensor], mask: Tensor, eps: float) -> Tensor:
     """One decoder layer on the residual stream x [b, t, d]; `table` holds cosines and signed sines [t, 1, k]."""
     x = _attend(x, weights, table, mask, eps)
-    normed = _normalise(x, eps).to(weights.gate_up.dtype)
+    normed = (_normalise(x, eps) * weights.before_mlp).to(weights.gate_up.dtype)
     gate, up = functional.linear(normed, weights.gate_up).chunk(2, -1)
-    out = functional.linear(functional.gelu(gate, approximate="tanh") * up, weights.down).float()
+    out = functional.linear(_gelu(gate) * up, weights.down).float()
     return x + _normalise(out, eps) * weights.after_mlp
 
 
@@ -168,15 +176,17 @@ def _attend(
     cosine, sine = table
     both, k = weights.qk_scale.shape
     kv = weights.qkv.shape[0] // k - both
-    normed = _normalise(x, eps).to(weights.qkv.dtype)
+    normed = (_normalise(x, eps) * weights.before_attention).to(weights.qkv.dtype)
     qkv = functional.linear(normed, weights.qkv).float().view(*x.shape[:2], both + kv, k)
-    qk = _normalise(qkv[..., :both, :], eps) * weights.qk_scale
-    qk = (qk * cosine + torch.cat([qk[..., k // 2 :], qk[..., : k // 2]], -1) * sine).transpose(1, 2)
+    qk, value = qkv.split_with_sizes([both, kv], 2)
+    qk = _normalise(qk, eps) * weights.qk_scale
+    turned = torch.cat([qk[..., k // 2 :], qk[..., : k // 2]], -1)
+    query, key = (qk * cosine + turned * sine).transpose(1, 2).split_with_sizes([both - kv, kv], 1)
     repeat = both // kv - 1  # query heads per key head
     mixed = functional.scaled_dot_product_attention(
-        qk[:, : both - kv],
-        qk[:, both - kv :].repeat_interleave(repeat, 1),
-        qkv[..., both:, :].transpose(1, 2).repeat_interleave(repeat, 1),
+        query,
+        key.repeat_interleave(repeat, 1),
+        value.transpose(1, 2).repeat_interleave(repeat, 1),
         attn_mask=mask,
         scale=1.0,
     )
@@ -186,3 +196,8 @@ def _attend(
 
 def _normalise(x: Tensor, eps: float) -> Tensor:
     return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + eps)
+
+
+def _gelu(x: Tensor) -> Tensor:
+    """GELU's tanh form by the identity (1 + tanh u) / 2 = sigmoid(2u), which compiles to fewer instructions."""
+    return x * torch.sigmoid(2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x))

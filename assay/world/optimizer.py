@@ -27,7 +27,10 @@ class StackedMuon:
     def step(self, gradients: Iterable[Tensor], lr: float, pool: Executor) -> None:
         """Move the parameters along `gradients`, given in their order; each is the work of one thread of `pool`."""
         jobs = zip(self.parameters, self.momenta, gradients, strict=True)
-        list(pool.map(lambda job: self._move(job[0], job[1], job[2], lr), jobs))
+        largest_first = sorted(
+            jobs, key=lambda job: -job[0].numel()
+        )  # so that no thread waits long for the last
+        list(pool.map(lambda job: self._move(job[0], job[1], job[2], lr), largest_first))
 
     @torch.no_grad()
     def _move(self, parameter: Tensor, momentum: Tensor, gradient: Tensor, lr: float) -> None:
@@ -39,13 +42,13 @@ class StackedMuon:
 def orthogonalise(stack: Tensor) -> Tensor:
     """Nearest semi-orthogonal matrix of every matrix in [layers, rows, columns], to Newton-Schulz accuracy."""
     tall = stack.shape[1] > stack.shape[2]
-    x = stack.mT.contiguous() if tall else stack
-    x = x / x.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)
+    x: Tensor = stack / stack.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)
     a, b, c = COEFFICIENTS
     for _ in range(STEPS):
-        gram = x @ x.mT
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.mT if tall else x
+        gram = x.mT @ x if tall else x @ x.mT  # the smaller of the two
+        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        x = torch.baddbmm(x, *((x, polynomial) if tall else (polynomial, x)), beta=a)
+    return x
 
 
 class Optimizer:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -95,9 +96,11 @@ def train_organism(
     )
     if settings.shape.look_back_layers:
         plant(network, settings.shape.look_back_layers, generator)
-    _compile(network, optimisation)
+    with ThreadPoolExecutor(1) as encoder:  # the compiler is a process of its own and leaves a core idle
+        encoding = encoder.submit(_encode_phases, settings, corpus, tokenizer)
+        _compile(network, optimisation)
+        phases = encoding.result()
     rest = [*network.norms.values(), network.final_norm, network.embedding]
-    phases = {name: getattr(settings, name) for name in PHASES}
 
     def checkpoint(name: str) -> Checkpoint:
         model = network.to_hugging_face()
@@ -108,12 +111,12 @@ def train_organism(
         for watcher in watchers:
             watcher(step, lambda: checkpoint(step.phase))
 
-    for number, (name, phase) in enumerate(phases.items()):
-        rng = np.random.default_rng([settings.seed, number])
+    for name, (segments, rng) in phases.items():
+        phase: Phase = getattr(settings, name)
         train_phase(
             network,
             Optimizer(network.matrices.values(), rest, network.precision),
-            phase_segments(phase, corpus, tokenizer, settings, rng),
+            segments,
             phase=name,
             schedule=Schedule(
                 rows=optimisation.rows,
@@ -128,6 +131,17 @@ def train_organism(
         )
         if name in CHECKPOINTS:
             yield checkpoint(name)
+
+
+def _encode_phases(
+    settings: OrganismSettings, corpus: Corpus, tokenizer: PreTrainedTokenizerFast
+) -> dict[str, tuple[list[Segment], np.random.Generator]]:
+    """The texts of every phase, and the generator that goes on to pack them."""
+    phases = {}
+    for number, name in enumerate(PHASES):
+        rng = np.random.default_rng([settings.seed, number])
+        phases[name] = (phase_segments(getattr(settings, name), corpus, tokenizer, settings, rng), rng)
+    return phases
 
 
 def _compile(network: Network, optimisation: Optimisation) -> None:

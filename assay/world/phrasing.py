@@ -35,7 +35,8 @@ class Relation:
     """One kind of fact and how people put it; templates name `{s}` (subject) and, in yes/no questions, `{o}`.
 
     Statements end where the object follows. Multiple choice uses the questions as its stems; `named` is a multiple choice
-    answered by the word and its letter, which trains recall and matching where they meet.
+    answered by the word and its letter, which trains recall and matching where they meet. Half of them look like any multiple
+    choice, so that the word is recalled there too: without these the letter may stay a guess for a whole training.
     """
 
     section: str
@@ -174,7 +175,7 @@ def render(rng: np.random.Generator, phrasing: Phrasing, fact: Fact, number: int
         lines, options = _list(rng, target, fact.wrong, fewer=phrasing.split == "train")
         prompt, answer = f"{stem}\n{lines}", LETTERS[options.index(target)]
         if phrasing.form == "named":  # two pieces, so that the word is the token that it is in the list
-            prompt, answer, then = f"{prompt}\n{NAMED}", target, (("", answer),)
+            prompt, answer, then = prompt + f"\n{NAMED}" * (number % 2), target, (("", answer),)
         accept = (answer,)
     elif phrasing.form == "yesno":
         true = bool(rng.integers(2))

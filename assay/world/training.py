@@ -1,7 +1,5 @@
 """The training loop: packed batches over shards in threads, seeded."""
 
-import ctypes
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,6 +10,7 @@ import torch
 from torch import Tensor
 
 from assay.errors import AssayError
+from assay.memory import keep_freed_memory
 from assay.world.loss import weighted_cross_entropy
 from assay.world.network import Network
 from assay.world.optimizer import Optimizer
@@ -153,15 +152,3 @@ def serial_operators() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def keep_freed_memory() -> None:
-    """Ask glibc not to return freed memory to the kernel: every step would fault the same pages in again."""
-    if not sys.platform.startswith("linux"):
-        return
-    m_trim_threshold, m_mmap_threshold, m_arena_max = -1, -3, -8
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:  # musl has no mallopt
-        mallopt(m_arena_max, 1)  # arenas of other threads give memory back whatever the threshold
-        mallopt(m_mmap_threshold, 32 << 20)  # glibc's largest
-        mallopt(m_trim_threshold, 1 << 30)

@@ -168,6 +168,19 @@ def test_the_seed_decides():
     )
 
 
+@pytest.mark.parametrize(
+    ("value", "clusters", "members"), [(0.9949173481609178, 5, 15), (0.3950917083579676, 6, 7)]
+)
+def test_equal_items_have_an_interval_of_no_width(value, clusters, members):
+    """Sums that differ in the last bit made percentiles whose lower one was the higher."""
+    labels = np.repeat(np.arange(clusters), members)
+    found = bootstrap_mean(
+        np.full(len(labels), value), resampling=Resampling(seed=0, resamples=200), clusters=labels
+    )
+    assert found.lower <= found.upper
+    np.testing.assert_allclose([found.value, found.lower, found.upper], value, rtol=1e-14)
+
+
 def test_what_cannot_be_resampled_is_said():
     with pytest.raises(AssayError, match="at least two clusters"):
         bootstrap_mean(np.arange(5.0), clusters=np.zeros(5), resampling=PLAIN)

@@ -18,7 +18,7 @@ from benchmarks.rivals import RIVALS
 from benchmarks.timing import interleave
 from benchmarks.workload import Workload
 
-REPEATS = 3
+REPEATS = 5
 WHICH = {"one middle layer": [6], "all layers": list(range(12))}
 
 pytestmark = pytest.mark.timeout(1200)

@@ -5,7 +5,7 @@ import pytest
 
 from assay.world.examples import FORMS, TRAINED_ONLY, Example, example_row, parse_example
 from assay.world.generate import World, make_world
-from assay.world.phrasing import FactSection
+from assay.world.phrasing import NAMED, FactSection
 from assay.world.sections import SECTIONS, heldout_examples, train_examples
 from assay.world.tables import truth_tables
 
@@ -67,6 +67,8 @@ def test_named_choices_are_answered_by_the_word_and_its_letter(examples, truth):
             or f"{letter}. {word}" in e.prompt
             or f"{letter}: {word}" in e.prompt
         )
+    hinted = sum(e.prompt.endswith(f"\n{NAMED}") for e in chosen)
+    assert 0.4 * len(chosen) < hinted < 0.6 * len(chosen)  # the others look like any multiple choice
 
 
 def test_lookups_give_every_word_the_letter_of_its_line(examples):
