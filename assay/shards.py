@@ -11,7 +11,7 @@ from assay.files import atomic_path
 
 SHARD_BYTES = 256 * 2**20  # a shard is closed at whichever comes first:
 SHARD_BATCHES = 16  # this is also the most that a kill can lose
-BLOCK_BYTES = 64 * 2**20  # rows that the assembly holds at once
+BLOCK_BYTES = 32 * 2**20  # rows that the assembly holds at once
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,13 @@ def block_rows(chunk_rows: int, row_bytes: int) -> int:
 def assemble(
     index: RowIndex, offsets: np.ndarray, shape: tuple[int, int, int], dtype: np.dtype[Any]
 ) -> Iterator[np.ndarray]:
-    """Yield the rows of the store in order, in blocks `shape` = [rows, layers, d] (the last one shorter)."""
+    """Yield the rows of the store in order, in blocks `shape` = [rows, layers, d] (the last one shorter).
+
+    All blocks are the same memory: a block holds its rows until the next one is asked for.
+    """
     n_rows = int(offsets[-1])
+    buffer = np.empty((min(shape[0], n_rows), *shape[1:]), dtype)
     for first_row in range(0, n_rows, shape[0]):
-        block = np.empty((min(shape[0], n_rows - first_row), *shape[1:]), dtype)
+        block = buffer[: n_rows - first_row]
         index.gather(block, first_row, offsets)
         yield block

@@ -20,6 +20,8 @@ from assay.records import PromptRecord
 from assay.rendering import Content, Rendering, control_pattern, control_strings, render
 from assay.spans import locate_spans
 
+_ANCHOR = "\n"
+
 
 @dataclass(frozen=True)
 class Encoding:
@@ -115,17 +117,24 @@ class _Tokens:
 
 @dataclass(frozen=True)
 class _Controls:
-    """What structures a prompt: a pattern of the control strings, and their ids, int64 (n,)."""
+    """What structures a prompt: a pattern of the control strings, and which ids they are, bool (largest id + 2,)."""
 
     pattern: Pattern[str]
-    ids: np.ndarray
+    flags: np.ndarray
+
+    def among(self, ids: np.ndarray) -> np.ndarray:
+        """Which of `ids` (n,) are control tokens, bool (n,)."""
+        among: np.ndarray = self.flags[np.minimum(ids, len(self.flags) - 1)]
+        return among
 
 
 @lru_cache(maxsize=16)
 def _controls(tokenizer: Any, _template: str, _size: int) -> _Controls:
     """Remembered until the tokenizer's chat template or the size of its vocabulary changes."""
     strings = control_strings(tokenizer)
-    return _Controls(control_pattern(list(strings)), np.asarray(sorted(strings.values()), dtype=np.int64))
+    flags = np.zeros(max(strings.values(), default=-1) + 2, dtype=bool)  # the last stands for every larger id
+    flags[list(strings.values())] = True
+    return _Controls(control_pattern(list(strings)), flags)
 
 
 def _tokens(
@@ -159,13 +168,15 @@ def _piece(tokenizer: Any, text: str, start: int, end: int, *, plain: bool = Fal
     """
     if start == end:
         return np.zeros((3, 0), dtype=np.int64)
-    for anchor in ("\n", "") if start else ("",):
-        lead = _call(tokenizer, anchor, plain=plain)
-        tokens = _call(tokenizer, anchor + text[start:end], plain=plain)
+    if start:
+        lead = _call(tokenizer, _ANCHOR, plain=plain)
+        tokens = _call(tokenizer, _ANCHOR + text[start:end], plain=plain)
         if np.array_equal(tokens[0, : lead.shape[1]], lead[0]):
-            tokens[1:] = np.maximum(tokens[1:] + start - len(anchor), start)
+            tokens[1:] = np.maximum(tokens[1:] + start - len(_ANCHOR), start)
             return tokens[:, lead.shape[1] :]
-    raise AssertionError("the empty anchor always fits")
+    tokens = _call(tokenizer, text[start:end], plain=plain)
+    tokens[1:] += start
+    return tokens
 
 
 def _call(tokenizer: Any, text: str, *, plain: bool) -> np.ndarray:
@@ -184,7 +195,7 @@ def _call(tokenizer: Any, text: str, *, plain: bool) -> np.ndarray:
 def _plain_piece(tokenizer: Any, controls: _Controls, text: str, start: int, end: int) -> np.ndarray:
     """The characters of a control string as ordinary tokens."""
     piece = _piece(tokenizer, text, start, end, plain=True)
-    if not np.isin(piece[0], controls.ids).any():
+    if not controls.among(piece[0]).any():
         return piece
     # An added token that is not "special" is matched all the same: take its first character apart from the rest.
     return np.concatenate(
@@ -197,7 +208,7 @@ def _check_contents(
     tokenizer: Any, controls: _Controls, tokens: _Tokens, contents: Sequence[Content]
 ) -> None:
     """No control token may touch a content: a last defence against tokenizers that match more than exact strings."""
-    for index in np.flatnonzero(np.isin(tokens.ids, controls.ids)):
+    for index in np.flatnonzero(controls.among(tokens.ids)):
         for content in contents:
             if tokens.starts[index] < content.end and tokens.ends[index] > content.start:
                 token = tokenizer.convert_ids_to_tokens(int(tokens.ids[index]))
@@ -254,5 +265,5 @@ def _turn_end(controls: _Controls, tokens: _Tokens, rendering: Rendering) -> np.
         return np.zeros(0, dtype=np.int64)
     later = [content.start for content in rendering.contents if content.start > user.start]
     until = min(later, default=len(rendering.text))
-    between = (tokens.starts >= user.end) & (tokens.ends <= until) & np.isin(tokens.ids, controls.ids)
+    between = (tokens.starts >= user.end) & (tokens.ends <= until) & controls.among(tokens.ids)
     return np.flatnonzero(between)[:1]

@@ -66,10 +66,12 @@ def test_reported_numbers_follow_from_the_saved_probes(study, variant):
             labels += [record.fields[variant][place] for place in keep]
     scores, labels = np.array(scores), np.array(labels)
     assert metrics["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(labels, scores > 0))
-    # Equal rows may differ in the last bit when multiplied apart: pairs this close may count one half more or less.
-    gaps = np.abs(scores[labels == 1][:, None] - scores[labels == 0][None])
-    assert metrics["auroc"] == pytest.approx(roc_auc_score(labels, scores), abs=(gaps < 1e-6).mean() + 1e-9)
-    assert (gaps < 1e-6).mean() < 0.005
+    # Equal rows (the texts begin alike) differ in the last bit when multiplied apart, by machine: such pairs count either way.
+    gaps = scores[labels == 1][:, None] - scores[labels == 0][None]
+    won, close = (gaps >= 1e-6).mean(), (np.abs(gaps) < 1e-6).mean()
+    assert won - 1e-9 <= metrics["auroc"] <= won + close + 1e-9
+    assert metrics["auroc"] == pytest.approx(roc_auc_score(labels, scores), abs=close + 1e-9)
+    assert close < 0.02
     assert metrics["tp"] == int(((scores > 0) & (labels == 1)).sum())
     assert metrics["test_rows"] == len(labels)
     with open(study.folder / variant / "predictions.csv") as handle:
