@@ -10,6 +10,8 @@ import torch
 
 from assay.errors import AssayError
 
+PADDING_SHARE = 16  # a batch is closed when closing it saves 1/16 of the budget in padding
+
 PaddingSide = Literal["right", "left"]
 Result = TypeVar("Result")
 
@@ -21,17 +23,20 @@ def plan_batches(lengths: Sequence[int], token_budget: int) -> list[list[int]]:
     """Pack records of `lengths` tokens into batches of at most `token_budget` padded tokens.
 
     Returns lists of indices into `lengths`, longest records first: memory peaks in the first batch, and neighbours
-    in length need little padding. Ties keep their order, so the plan is a function of its arguments. A record longer
-    than the budget is a batch of its own.
+    in length need little padding. Where lengths fall fast, a batch ends before its padding costs more than a batch
+    more would. Ties keep their order, so the plan is a function of its arguments. A record longer than the budget is a
+    batch of its own.
     """
     if token_budget < 1:
         raise AssayError(f"a token budget must be at least 1, found {token_budget}")
     batches: list[list[int]] = []
-    room = 0
+    widest = room = padding = 0
     for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if room == 0:
+        padding += widest - lengths[index]
+        if room == 0 or padding > token_budget // PADDING_SHARE:
             batches.append([])
-            room = max(1, token_budget // lengths[index])
+            widest, padding = lengths[index], 0
+            room = max(1, token_budget // widest)
         batches[-1].append(index)
         room -= 1
     return batches

@@ -25,6 +25,7 @@ def organism(
     from assay.world.curves import Curves, draw_curves
     from assay.world.evaluation import score
     from assay.world.organism import Corpus, train_organism
+    from assay.world.precision import resolve_precision
     from assay.world.settings import OrganismSettings, TextSettings, parse_settings
     from assay.world.tables import read_examples, read_names
     from stages.training_progress import training_progress
@@ -35,6 +36,8 @@ def organism(
         typer.echo(
             f"not compiled, so training takes about 1.6 times as long: this machine lacks {missing}", err=True
         )
+    precision = resolve_precision(settings.optimisation.precision)
+    typer.echo(f"training with matrix products in {str(precision).removeprefix('torch.')}", err=True)
     documents, _ = split_documents(python_docs(), seed=text.seed, test_fraction=text.test_fraction)
     corpus = Corpus(read_examples(world / "train.jsonl"), documents, read_names(world))
     heldout = read_examples(world / "heldout.jsonl")

@@ -20,6 +20,7 @@ from assay.world.network import Network
 from assay.world.optimizer import Optimizer
 from assay.world.packing import Segment
 from assay.world.planting import plant
+from assay.world.precision import resolve_precision
 from assay.world.settings import Optimisation, OrganismSettings, Phase
 from assay.world.tokenizer import train_tokenizer
 from assay.world.training import Schedule, Step, serial_operators, train_phase
@@ -91,7 +92,7 @@ def train_organism(
     generator = torch.Generator().manual_seed(settings.seed)
     network = Network(
         model_config(settings, tokenizer),
-        precision={"bfloat16": torch.bfloat16, "float32": torch.float32}[optimisation.precision],
+        precision=resolve_precision(optimisation.precision),
         generator=generator,
     )
     if settings.shape.look_back_layers:

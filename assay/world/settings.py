@@ -11,6 +11,7 @@ from assay.errors import AssayError
 from assay.world.generate import Sizes
 
 T = TypeVar("T")
+Precision = Literal["auto", "bfloat16", "float32"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Optimisation:
     warmup: int
     prompt_weight: float
     answer_weight: float
-    precision: Literal["bfloat16", "float32"]
+    precision: Precision
     compile: bool
 
     def __post_init__(self) -> None:

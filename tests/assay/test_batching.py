@@ -28,6 +28,15 @@ def test_padding_is_small_for_sorted_lengths() -> None:
     assert padded < 1.03 * sum(lengths)
 
 
+def test_padding_is_small_where_few_records_are_long() -> None:
+    """Lengths of paragraphs: half of a plain packing to the budget would be padding."""
+    lengths = (20 + 400 * np.random.default_rng(0).random(300) ** 6).astype(int).tolist()
+    plan = plan_batches(lengths, 16384)
+    assert sum(len(batch) * max(lengths[i] for i in batch) for batch in plan) < 1.3 * sum(lengths)
+    assert len(plan) <= 8
+    assert [len(batch) for batch in plan_batches([40, 39, 38, 2, 1], 160)] == [3, 2]
+
+
 def test_a_budget_of_nothing_is_refused() -> None:
     with pytest.raises(AssayError, match="at least 1"):
         plan_batches([3], 0)

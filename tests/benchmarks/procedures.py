@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from benchmarks.device import DEVICE, TOKEN_BUDGET, wait
 from benchmarks.workload import Workload
 from torch import nn
 
@@ -16,7 +17,6 @@ from assay.reading import BatchReader
 from assay.request import Request
 from assay.tokenization import encode
 
-TOKEN_BUDGET = 2048
 REFERENCE_BATCH = 32
 
 
@@ -32,7 +32,7 @@ class Prepared:
     def batches(self) -> Iterator[tuple[list[int], PaddedBatch]]:
         """(record numbers, their padded ids with a mask)."""
         for part in self.plan:
-            yield part, pad([self.ids[i] for i in part], pad_id=0, causal=False)
+            yield part, pad([self.ids[i] for i in part], pad_id=0, causal=False).to(DEVICE)
 
     @property
     def lengths(self) -> list[int]:
@@ -61,6 +61,7 @@ def bare(decoder: nn.Module, prepared: Prepared, *, mask: bool) -> None:
     with torch.inference_mode():
         for _, batch in prepared.batches:
             decoder(input_ids=batch.ids, attention_mask=batch.mask if mask else None, use_cache=False)
+    wait()
 
 
 def whole_extraction(workload: Workload, layers: Sequence[int]) -> None:
@@ -91,12 +92,13 @@ def reference(workload: Workload, layers: Sequence[int]) -> np.ndarray:
     with torch.inference_mode():
         for start in range(0, len(workload.records), REFERENCE_BATCH):
             texts = [record.text for record in workload.records[start : start + REFERENCE_BATCH]]
-            batch = tokenizer(texts, return_tensors="pt", padding=True)
+            batch = tokenizer(texts, return_tensors="pt", padding=True).to(DEVICE)
             output = model(
                 input_ids=batch.input_ids, attention_mask=batch.attention_mask, output_hidden_states=True
             )
             rows, last = torch.arange(len(texts)), batch.attention_mask.sum(1) - 1
-            kept.append(torch.stack([output.hidden_states[layer + 1][rows, last] for layer in layers], dim=1))
+            taken = torch.stack([output.hidden_states[layer + 1][rows, last] for layer in layers], dim=1)
+            kept.append(taken.float().cpu())
     return torch.cat(kept).numpy()
 
 

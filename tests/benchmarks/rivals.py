@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+from benchmarks.device import DEVICE
 from benchmarks.procedures import Prepared
 from benchmarks.workload import Workload
 
@@ -26,7 +27,7 @@ def nnsight(workload: Workload, layers: Sequence[int]) -> Callable[[Prepared], n
                     for layer in layers:
                         taken.append(model.model.layers[layer].output[index, last])
                     tracer.stop()
-                rows[part] = torch.stack(list(taken), dim=1).numpy()
+                rows[part] = torch.stack(list(taken), dim=1).float().cpu().numpy()
         return rows
 
     return read
@@ -41,7 +42,7 @@ def transformer_lens(workload: Workload, layers: Sequence[int]) -> Callable[[Pre
         loaded.pin.source,
         hf_model=copy.deepcopy(loaded.model),
         tokenizer=copy.deepcopy(loaded.tokenizer),
-        device="cpu",
+        device=str(DEVICE),
     )
     names = [f"blocks.{layer}.hook_out" for layer in layers]
 
@@ -53,7 +54,8 @@ def transformer_lens(workload: Workload, layers: Sequence[int]) -> Callable[[Pre
                 _, cache = bridge.run_with_cache(
                     batch.ids, names_filter=names, stop_at_layer=max(layers) + 1, attention_mask=batch.mask
                 )
-                rows[part] = torch.stack([cache[name][index, last] for name in names], dim=1).numpy()
+                taken = torch.stack([cache[name][index, last] for name in names], dim=1)
+                rows[part] = taken.float().cpu().numpy()
         return rows
 
     return read

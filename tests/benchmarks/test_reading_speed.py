@@ -5,6 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 from benchmarks.conftest import Report
+from benchmarks.device import ON_GPU
 from benchmarks.procedures import (
     bare,
     prepare,
@@ -18,15 +19,29 @@ from benchmarks.rivals import RIVALS
 from benchmarks.timing import interleave
 from benchmarks.workload import Workload
 
-REPEATS = 5
-WHICH = {"one middle layer": [6], "all layers": list(range(12))}
+REPEATS = 3 if ON_GPU else 5
+WHICH = ("one middle layer", "all layers")
 
 pytestmark = pytest.mark.timeout(1200)
 
 
+def choose(workload: Workload, which: str) -> list[int]:
+    """The layers of one of WHICH."""
+    n_layers = workload.loaded.architecture.n_layers
+    return [n_layers // 2] if which == "one middle layer" else list(range(n_layers))
+
+
+def assert_agree(theirs: np.ndarray, ours: np.ndarray, tolerance: float) -> None:
+    """Equal but for rounding, which in bfloat16 differs with a batch's shape and its attention kernel."""
+    if ON_GPU:
+        assert np.linalg.norm(theirs - ours) / np.linalg.norm(ours) < 0.03
+    else:
+        np.testing.assert_allclose(theirs, ours, rtol=tolerance, atol=tolerance)
+
+
 @pytest.mark.parametrize("which", WHICH)
 def test_against_the_bare_forward_pass(workload: Workload, report: Report, which: str) -> None:
-    layers = WHICH[which]
+    layers = choose(workload, which)
     prepared, decoder = prepare(workload), truncate(workload.loaded.model, max(layers) + 1)
     bare(decoder, prepared, mask=True)
     seconds = interleave(
@@ -54,7 +69,7 @@ def test_against_the_bare_forward_pass(workload: Workload, report: Report, which
 
 @pytest.mark.parametrize("which", WHICH)
 def test_against_the_reference_procedure(workload: Workload, report: Report, which: str) -> None:
-    layers = WHICH[which]
+    layers = choose(workload, which)
     prepared = prepare(workload)
     reference(shortened(workload, 8), layers)
     results: dict[str, np.ndarray] = {}
@@ -66,8 +81,9 @@ def test_against_the_reference_procedure(workload: Workload, report: Report, whi
         REPEATS,
     )
     ours = read_batches(workload, prepared, layers)
-    below = [i for i, layer in enumerate(layers) if layer < 11]  # Hugging Face norms its last hidden state
-    np.testing.assert_allclose(results["reference"][:, below], ours[:, below], rtol=1e-3, atol=1e-3)
+    last = workload.loaded.architecture.n_layers - 1
+    below = [i for i, layer in enumerate(layers) if layer < last]  # Hugging Face norms its last hidden state
+    assert_agree(results["reference"][:, below], ours[:, below], 1e-3)
     ratio = seconds["reference"] / seconds["extraction"]
     report.add("whole extraction / reference procedure", ratio, "speed ratio", 4.0, which)
 
@@ -79,7 +95,7 @@ def test_against_other_libraries_in_the_same_batches(
 ) -> None:
     if importlib.util.find_spec(rival) is None:
         pytest.skip(f"{rival} is not installed (make bench installs the bench extra)")
-    layers, prepared = WHICH[which], prepare(workload)
+    layers, prepared = choose(workload, which), prepare(workload)
     read = RIVALS[rival](workload, layers)
     results: dict[str, np.ndarray] = {}
     seconds = interleave(
@@ -89,7 +105,7 @@ def test_against_other_libraries_in_the_same_batches(
         },
         REPEATS,
     )
-    np.testing.assert_allclose(results["theirs"], results["ours"], rtol=1e-2, atol=1e-2)
+    assert_agree(results["theirs"], results["ours"], 1e-2)
     report.add(
         f"reading / {rival}, same batches", seconds["theirs"] / seconds["ours"], "speed ratio", 1.0, which
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from benchmarks.device import ON_GPU
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import Gemma3ForCausalLM, Gemma3TextConfig, PreTrainedTokenizerFast
 
@@ -22,6 +23,7 @@ GEMMA_100M = {
     "head_dim": 256,
     "vocab_size": 65536,
 }
+GEMMA_1B = GEMMA_100M | {"hidden_size": 1152, "num_hidden_layers": 26, "intermediate_size": 6912}
 GEMMA_TINY = GEMMA_100M | {
     "hidden_size": 64,
     "num_hidden_layers": 4,
@@ -38,7 +40,7 @@ GEMMA_12B = {
     "vocab_size": 262208,
 }
 LONGEST = 2000  # characters, about 500 tokens: longer paragraphs are cut
-RECORDS = 96
+RECORDS = 1024 if ON_GPU else 96
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,12 @@ class Workload:
 
 
 def make_workload(folder: Path) -> Workload:
-    """A random Gemma 3 of 109 M parameters and RECORDS paragraphs of the Python documentation, in random order."""
-    source = save_gemma(folder / "model", GEMMA_100M)
-    loaded = load_model(make_pin(ModelEntry(alias="gemma-100m", source=str(source))))
+    """A random Gemma 3 and RECORDS paragraphs of the Python documentation, in random order.
+
+    109 M parameters in float32; on a GPU the blocks of Gemma 3 1B in bfloat16.
+    """
+    source = save_gemma(folder / "model", GEMMA_1B if ON_GPU else GEMMA_100M)
+    loaded = load_model(make_pin(ModelEntry(alias="random-gemma", source=str(source))))
     return Workload(loaded, paragraphs(RECORDS), folder)
 
 
