@@ -33,13 +33,7 @@ from stages.finetune import make_task
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 
-TEXTS = [
-    "the cat",
-    "the capital of France is Paris.",
-    "no",
-    "is Rome north of Oslo?",
-    "the dog ran and sat on the mat",
-]
+TEXTS = ["the cat", "France is north of Rome.", "no", "is Rome north of Oslo?", "the dog sat"]
 RECORDS = [
     PromptRecord(id=f"r{i}", messages=(Message(role="user", content=text),), response="Oslo is north")
     for i, text in enumerate(TEXTS)
