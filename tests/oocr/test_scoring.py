@@ -67,7 +67,11 @@ def test_every_candidate_is_a_plain_forward_pass(family: str) -> None:
             assert answer.logps == pytest.approx(by_hand(model, item, interventions), abs=2e-4)
     off = score(model, locate(model), questions(), {"off": (replace(vector("all"), coefficient=0.0),)})["off"]
     assert off == score(model, locate(model), questions(), {"base": ()})["base"]
-    changed = [a.logps != b.logps for a, b in zip(scored["base"], scored["rome"], strict=True)]
+    # Not bit for bit: the two lie in different rows of a batch, which round apart on some processors.
+    changed = [
+        a.logps != pytest.approx(b.logps, abs=1e-5)
+        for a, b in zip(scored["base"], scored["rome"], strict=True)
+    ]
     speaks_of_rome = [True, False, False, True]
     # Mistral's answer is too far away from Rome for its short windows.
     assert changed == [speaks and family != "mistral" for speaks in speaks_of_rome]

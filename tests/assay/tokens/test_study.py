@@ -87,7 +87,7 @@ def test_the_probe_equals_scikit_learn_on_the_same_rows(planted):
     rows = rows_of(records)
     with open_store(path) as store:
         study = run_study(store, rows, SETTINGS)
-        train, test = (store.read(1, rows[split].row) for split in ("train", "test"))
+        train, test = (store.read(1, rows[split].row).astype(np.float64) for split in ("train", "test"))
     label = rows["train"].label
     mean, deviation = train.mean(axis=0), train.std(axis=0)
     weights = np.where(label, max(1.0, (~label).sum() / label.sum()), 1.0)
