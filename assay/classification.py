@@ -3,20 +3,18 @@
 A score above zero says "positive" (log-odds of a probe). Items may share a cluster (a document, a prompt).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import optimize, stats
 
+from assay.bootstrap import Resampling, paired_difference
+from assay.clusters import Floats, cluster_codes
 from assay.errors import AssayError
-from assay.estimates import (
-    Estimate,
-    Floats,
-    Resampling,
-    bootstrap_totals,
-    bootstrap_weights,
-    paired_difference,
-)
+from assay.estimates import Estimate
+from assay.jackknife import Rates, combined_rates, jackknife_weights, rate
 
 
 @dataclass(frozen=True)
@@ -78,19 +76,24 @@ def confusion(data: BinaryScores) -> Confusion:
     )
 
 
-def balanced_accuracy(data: BinaryScores, resampling: Resampling) -> Estimate:
+def balanced_accuracy(data: BinaryScores) -> Estimate:
     """Mean of the accuracy on positives and on negatives."""
-    return bootstrap_totals(_columns(data), _balanced, resampling=resampling, clusters=data.clusters)
+    codes, n_clusters = cluster_codes(data.clusters, len(data.labels))
+    right = ((data.scores > 0) == data.labels).astype(np.float64)
+    positives, negatives = (
+        Rates(right[members], codes[members], n_clusters) for members in (data.labels, ~data.labels)
+    )
+    return combined_rates(positives, negatives, sign=1, n=len(right))
 
 
-def positive_accuracy(data: BinaryScores, resampling: Resampling) -> Estimate:
+def positive_accuracy(data: BinaryScores) -> Estimate:
     """Share of positives that are said to be positive (recall); n counts positives."""
-    return _class_accuracy(data, data.labels, resampling)
+    return _class_accuracy(data, data.labels)
 
 
-def negative_accuracy(data: BinaryScores, resampling: Resampling) -> Estimate:
+def negative_accuracy(data: BinaryScores) -> Estimate:
     """Share of negatives that are said to be negative (specificity); n counts negatives."""
-    return _class_accuracy(data, ~data.labels, resampling)
+    return _class_accuracy(data, ~data.labels)
 
 
 def balanced_accuracy_difference(
@@ -104,7 +107,7 @@ def balanced_accuracy_difference(
     )
 
 
-def auroc(data: BinaryScores, resampling: Resampling) -> Estimate:
+def auroc(data: BinaryScores) -> Estimate:
     """Chance that a random positive scores above a random negative, ties counting half."""
     negatives = np.flatnonzero(~data.labels)
     negatives = negatives[np.argsort(data.scores[negatives], kind="stable")]
@@ -123,7 +126,30 @@ def auroc(data: BinaryScores, resampling: Resampling) -> Estimate:
         value: Floats = (of_positives * beaten).sum(axis=1) / (of_positives.sum(axis=1) * sums[:, -1])
         return value
 
-    return bootstrap_weights(len(data.labels), of_weights, resampling=resampling, clusters=data.clusters)
+    if float(of_weights(np.ones((1, len(data.labels))))[0]) in (0.0, 1.0):
+        return _separated(data, of_weights)
+    return jackknife_weights(len(data.labels), of_weights, scale="logit", clusters=data.clusters)
+
+
+def _separated(data: BinaryScores, of_weights: Callable[[Floats], Floats]) -> Estimate:
+    """AUROC of 0 or 1: what leaves clusters out sees no spread, so the other end is a score interval.
+
+    The AUROC whose own standard error (Hanley and McNeil 1982 with the counts pooled, method 5 of Newcombe 2006,
+    doi:10.1002/sim.2324) lies 1.96 times between it and what was found, for as many items as there are clusters of each class.
+    """
+    value = float(of_weights(np.ones((1, len(data.labels))))[0])
+    codes, _ = cluster_codes(data.clusters, len(data.labels))
+    positives, negatives = (len(np.unique(codes[members])) for members in (data.labels, ~data.labels))
+    rest = (positives + negatives) / 2 - 1
+
+    def excess(auc: float) -> float:
+        variance = auc * (1 - auc) / (positives * negatives)
+        variance *= 1 + rest * (1 - auc) / (2 - auc) + rest * auc / (1 + auc)
+        return (1 - auc) ** 2 - stats.norm.ppf(0.975) ** 2 * variance
+
+    end = float(optimize.brentq(excess, 1e-9, 1 - 1e-12))
+    lower, upper = (end, 1.0) if value else (0.0, 1 - end)
+    return Estimate(value, lower, upper, len(data.labels))
 
 
 def point_balanced_accuracy(scores: Floats, labels: NDArray[np.bool_]) -> Floats:
@@ -149,10 +175,6 @@ def _balanced(totals: Floats) -> Floats:
     return value
 
 
-def _class_accuracy(data: BinaryScores, members: NDArray[np.bool_], resampling: Resampling) -> Estimate:
+def _class_accuracy(data: BinaryScores, members: NDArray[np.bool_]) -> Estimate:
     right = (data.scores > 0)[members] == data.labels[members]
-    columns = np.stack([right.astype(np.float64), np.ones(len(right))], axis=1)
-    clusters = None if data.clusters is None else data.clusters[members]
-    return bootstrap_totals(
-        columns, lambda t: t[..., 0] / t[..., 1], resampling=resampling, clusters=clusters
-    )
+    return rate(right, None if data.clusters is None else data.clusters[members])

@@ -6,9 +6,11 @@ All are functions of column sums, so hundreds of resamples are one matrix produc
 import numpy as np
 from numpy.typing import ArrayLike
 
+from assay.bootstrap import Resampling, TotalsStatistic, bootstrap_totals
+from assay.clusters import Floats
 from assay.errors import AssayError
-from assay.estimates import Estimate, Resampling, TotalsStatistic, bootstrap_totals
-from assay.logistic import Floats
+from assay.estimates import Estimate
+from assay.jackknife import jackknife_totals
 
 N_COLUMNS = 8
 
@@ -59,21 +61,20 @@ def shifted_r_squared_of_totals(totals: Floats) -> Floats:
     return 1 - (squares - error * error / n) / (yy - y * y / n)
 
 
-def pearson(
-    scores: ArrayLike, truth: ArrayLike, resampling: Resampling, *, strata: ArrayLike | None = None
-) -> Estimate:
-    """Pearson r; items are resampled, within strata where given. Raises AssayError when a side is constant."""
-    return _estimate(scores, truth, pearson_of_totals, resampling, strata)
+def pearson(scores: ArrayLike, truth: ArrayLike, *, strata: ArrayLike | None = None) -> Estimate:
+    """Pearson r with an interval on Fisher's scale, within strata where given. Raises AssayError when a side is constant."""
+    columns = _varying(scores, truth)
+    return jackknife_totals(columns, pearson_of_totals, scale="fisher", strata=strata)
 
 
 def r_squared(scores: ArrayLike, truth: ArrayLike, resampling: Resampling) -> Estimate:
     """Coefficient of determination, scikit-learn's `r2_score`."""
-    return _estimate(scores, truth, r_squared_of_totals, resampling, None)
+    return _estimate(scores, truth, r_squared_of_totals, resampling)
 
 
 def shifted_r_squared(scores: ArrayLike, truth: ArrayLike, resampling: Resampling) -> Estimate:
     """R² after shifting the scores to the mean of the true values."""
-    return _estimate(scores, truth, shifted_r_squared_of_totals, resampling, None)
+    return _estimate(scores, truth, shifted_r_squared_of_totals, resampling)
 
 
 def _estimate(
@@ -81,9 +82,12 @@ def _estimate(
     truth: ArrayLike,
     statistic: TotalsStatistic,
     resampling: Resampling,
-    strata: ArrayLike | None,
 ) -> Estimate:
+    return bootstrap_totals(_varying(scores, truth), statistic, resampling=resampling)
+
+
+def _varying(scores: ArrayLike, truth: ArrayLike) -> Floats:
     columns = agreement_columns(scores, truth)
     if (np.ptp(columns[:, 1:3], axis=0) == 0).any():
         raise AssayError("scores or true values are all equal: they agree with nothing")
-    return bootstrap_totals(columns, statistic, resampling=resampling, strata=strata)
+    return columns

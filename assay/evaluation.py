@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
+from assay.bootstrap import Resampling
 from assay.correlations import pearson, r_squared, shifted_r_squared
 from assay.errors import AssayError
-from assay.estimates import Estimate, Resampling
+from assay.estimates import Estimate
 from assay.logistic import Floats
 from assay.pairwise import Pairs, accuracy
 from assay.probes import LinearProbe
@@ -52,7 +53,7 @@ def judge_scores(
 ) -> dict[str, Estimate]:
     """The estimates of `evaluate_probe` for scores and true values [n]."""
     found = {
-        "r": pearson(scores, truth, resampling),
+        "r": pearson(scores, truth),
         "spearman": spearman(scores, truth, resampling),
         "r2": r_squared(scores, truth, resampling),
         "r2_shifted": shifted_r_squared(scores, truth, resampling),

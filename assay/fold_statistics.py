@@ -11,16 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assay.correlations import N_COLUMNS, agreement_columns, pearson_of_totals
-from assay.errors import AssayError
-from assay.estimates import (
-    Estimate,
+from assay.bootstrap import (
     Resampling,
     TotalsStatistic,
     bootstrap_totals,
     bootstrap_weights,
     paired_difference,
 )
+from assay.correlations import N_COLUMNS, agreement_columns, pearson_of_totals
+from assay.errors import AssayError
+from assay.estimates import Estimate
+from assay.jackknife import jackknife_totals
 from assay.leave_groups_out import Fold
 from assay.logistic import Floats
 from assay.pairwise import Pairs, correct_choices
@@ -110,13 +111,13 @@ def correlation_difference(
     )
 
 
-def fold_correlations(folds: FoldScores, resampling: Resampling) -> list[Estimate]:
+def fold_correlations(folds: FoldScores) -> list[Estimate]:
     """Pearson r of every fold by itself."""
     estimates = []
     for rows, scores in zip(folds.rows, folds.scores, strict=True):
         columns = agreement_columns(scores, folds.truth[rows])
         strata = folds.groups[rows]
-        estimates.append(bootstrap_totals(columns, pearson_of_totals, resampling=resampling, strata=strata))
+        estimates.append(jackknife_totals(columns, pearson_of_totals, scale="fisher", strata=strata))
     return estimates
 
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from assay.bootstrap import Resampling, bootstrap_weights
 from assay.errors import AssayError
-from assay.estimates import Estimate, Resampling, bootstrap_weights
+from assay.estimates import Estimate
 from assay.logistic import Floats
 
 MINIMUM_PAIRS = 30

@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from assay.bootstrap import Resampling, WeightsStatistic, bootstrap_weights
 from assay.errors import AssayError
-from assay.estimates import Estimate, Resampling, WeightsStatistic, bootstrap_weights
+from assay.estimates import Estimate
 from assay.logistic import Floats
 
 

@@ -28,14 +28,18 @@ def parse_named(word: str) -> Named:
 
 @dataclass(frozen=True)
 class Entry:
-    """One adapter (None: the base model alone) and the question files that it is asked."""
+    """One adapter (None: the base model alone), the question files that it is asked, and its random controls.
+
+    `random` None: as many controls as the command line says.
+    """
 
     adapter: Named | None
     questions: tuple[Named, ...]
+    random: int | None = None
 
 
 def parse_plan(value: Any) -> list[Entry]:
-    """The entries of a plan: a list of {adapter, questions}, each NAME=PATH or a path; `adapter` may be missing.
+    """The entries of a plan: a list of {adapter, questions, random}; paths may be NAME=PATH, `adapter` and `random` missing.
 
     Raises AssayError that numbers the entry.
     """
@@ -58,10 +62,13 @@ def unique(entries: Sequence[Entry]) -> Mapping[str, Path]:
 def _entry(number: int, value: Any) -> Entry:
     if (
         not isinstance(value, dict)
-        or not set(value) <= {"adapter", "questions"}
+        or not set(value) <= {"adapter", "questions", "random"}
         or not value.get("questions")
     ):
-        raise AssayError(f"plan entry {number}: expected {{adapter, questions}}, found {value!r}")
+        raise AssayError(f"plan entry {number}: expected {{adapter, questions, random}}, found {value!r}")
+    random = value.get("random")
+    if random is not None and (not isinstance(random, int) or isinstance(random, bool) or random < 0):
+        raise AssayError(f"plan entry {number}: random is a number of controls, found {random!r}")
     questions = value["questions"] if isinstance(value["questions"], list) else [value["questions"]]
     words = [*questions, *([value["adapter"]] if value.get("adapter") is not None else [])]
     if not all(isinstance(word, str) for word in words):
@@ -69,4 +76,4 @@ def _entry(number: int, value: Any) -> Entry:
             f"plan entry {number}: adapter and questions are paths or NAME=PATH, found {words!r}"
         )
     adapter = parse_named(value["adapter"]) if value.get("adapter") is not None else None
-    return Entry(adapter, tuple(parse_named(word) for word in questions))
+    return Entry(adapter, tuple(parse_named(word) for word in questions), random)

@@ -9,10 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.errors import AssayError
-from assay.estimates import Resampling
 from assay.oocr.evaluation import Asked
 from assay.oocr.subjects import BASE
-from assay.oocr.summaries import DIFFERENCES, STATISTICS, Scores, Summary, difference, summarise, tabulate
+from assay.oocr.summaries import (
+    DIFFERENCES,
+    STATISTICS,
+    Scores,
+    Summary,
+    difference,
+    difference_of_draws,
+    summarise,
+    summarise_draws,
+    tabulate,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,7 +112,7 @@ def group_runs(asked: Iterable[Asked]) -> list[Group]:
 
 
 def summarise_groups(
-    groups: Sequence[Group], against: Sequence[str], resampling: Resampling, by_group: Collection[str] = ()
+    groups: Sequence[Group], against: Sequence[str], by_group: Collection[str] = ()
 ) -> Iterator[Line]:
     """Every group's statistics, over all items and by category, and what it differs by from the base model and `against`.
 
@@ -125,25 +134,36 @@ def summarise_groups(
         ]
         for category in ("", *_with_interval(scores, scores.categories)):
             part = scores.of(category)
-            for line in _plain(group, part, category, "", resampling):
+            for line in _plain(group, part, category, ""):
                 yield line
                 for other, its in others if line.statistic in DIFFERENCES else ():
-                    moved = difference(part, its.of(category), line.statistic, resampling)
-                    yield Line(group, category, "", line.statistic, Summary(moved, None, 1), other=other)
+                    yield Line(
+                        group,
+                        category,
+                        "",
+                        line.statistic,
+                        _moved(group, part, its.of(category), line),
+                        other=other,
+                    )
             if group.questions in by_group:
                 for item_group in _with_interval(part, part.groups):
-                    yield from _plain(group, part.of(group=item_group), category, item_group, resampling)
+                    yield from _plain(group, part.of(group=item_group), category, item_group)
 
 
-def _plain(
-    group: Group, part: Scores, category: str, item_group: str, resampling: Resampling
-) -> Iterator[Line]:
+def _plain(group: Group, part: Scores, category: str, item_group: str) -> Iterator[Line]:
     """Each statistic of a part of a group's items."""
     guessed = float(part.chance.mean()), part.majority
     for statistic in STATISTICS:
         chance, majority = (None, None) if statistic == "margin" else guessed
-        summary = summarise(part, statistic, resampling)
+        summary = (summarise_draws if group.is_control else summarise)(part, statistic)
         yield Line(group, category, item_group, statistic, summary, chance, majority)
+
+
+def _moved(group: Group, scores: Scores, others: Scores, line: Line) -> Summary:
+    """How far a group's statistic lies from that of another group, on the same items."""
+    if group.is_control:
+        return difference_of_draws(scores, others, line.statistic)
+    return Summary(difference(scores, others, line.statistic), None, 1)
 
 
 def lines_table(lines: Iterable[Line]) -> "pd.DataFrame":

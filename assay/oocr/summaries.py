@@ -1,7 +1,8 @@
 """What answers add up to: accuracy, probability and margin over items and runs, and their differences, with intervals.
 
 Items that share a stem, a gamble or a person share a `cluster`, and intervals resample clusters. Several runs of one
-adapter (seeds) are averaged for each item: the interval is that of items, and `sd` beside it is between runs.
+adapter (seeds) are averaged for each item: the interval is that of items, and `sd` beside it is between runs. Of a random control it is
+that of draws: what was found under a trained adapter is compared with what any direction of its size does.
 
 In a question set with two candidates the accuracy is the share of items with a margin above 0: the share of gambles or
 self-reports that are risky, or of questions in which a backdoor is claimed.
@@ -13,11 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.clusters import Floats, cluster_codes
 from assay.errors import AssayError
-from assay.estimates import Estimate, Resampling, bootstrap_mean, wilson
+from assay.estimates import Estimate, mean_of_replicates
+from assay.jackknife import Rates, combined_rates, mean, rate
 from assay.oocr.answers import Answer
 
-Floats = NDArray[np.float64]
 STATISTICS = ("accuracy", "p_right", "margin")
 DIFFERENCES = ("accuracy", "margin")  # of these
 
@@ -93,34 +95,50 @@ def tabulate(runs: Sequence[Sequence[Answer]]) -> Scores:
     )
 
 
-def summarise(scores: Scores, statistic: str, resampling: Resampling) -> Summary:
+def summarise(scores: Scores, statistic: str) -> Summary:
     """One of STATISTICS over all items and runs."""
     values: Floats = getattr(scores, statistic)
     per_item, per_run = values.mean(axis=0), values.mean(axis=1)
-    if statistic == "accuracy":
-        estimate = _rate(per_item, scores, resampling)
-    else:
-        estimate = bootstrap_mean(per_item, resampling=resampling, clusters=scores.clusters)
+    estimate = (mean if statistic == "margin" else rate)(per_item, scores.clusters)
     sd = float(per_run.std(ddof=1)) if len(per_run) > 1 else None
     return Summary(estimate, sd, len(per_run))
 
 
-def difference(scores: Scores, others: Scores, statistic: str, resampling: Resampling) -> Estimate:
+def summarise_draws(scores: Scores, statistic: str) -> Summary:
+    """The same of a random control: its runs are draws, and the interval covers other draws, not other items."""
+    values: Floats = getattr(scores, statistic)
+    return _over_draws(values.mean(axis=1), None if statistic == "margin" else (0.0, 1.0), values.shape[1])
+
+
+def difference_of_draws(scores: Scores, others: Scores, statistic: str) -> Summary:
+    """How far random controls move what the base model said; the interval covers other draws."""
+    own, its = (getattr(one, statistic).mean(axis=1) for one in (scores, others))
+    return _over_draws(
+        own - its.mean(), None if statistic == "margin" else (-1.0, 1.0), scores.accuracy.shape[1]
+    )
+
+
+def _over_draws(values: Floats, bounds: tuple[float, float] | None, n: int) -> Summary:
+    if len(values) < 2:
+        raise AssayError(
+            "an interval over random controls needs two of them; give --random 20, or 0 for none"
+        )
+    found = mean_of_replicates(values)
+    lower, upper = (
+        (found.lower, found.upper) if bounds is None else np.clip((found.lower, found.upper), *bounds)
+    )
+    return Summary(
+        Estimate(found.value, float(lower), float(upper), n), float(values.std(ddof=1)), len(values)
+    )
+
+
+def difference(scores: Scores, others: Scores, statistic: str) -> Estimate:
     """Mean of `scores` less that of `others`, paired by item: how far training moved what the base model said."""
     if scores.clusters.tolist() != others.clusters.tolist():
         raise AssayError("a paired difference needs the same items on both sides; score them on one file")
-    moved = getattr(scores, statistic).mean(axis=0) - getattr(others, statistic).mean(axis=0)
-    return bootstrap_mean(moved, resampling=resampling, clusters=scores.clusters)
-
-
-def _rate(per_item: Floats, scores: Scores, resampling: Resampling) -> Estimate:
-    """Wilson where every item stands alone and is right or wrong, else a bootstrap over clusters.
-
-    Where all are right or all wrong every resample agrees, which would make an interval of no width: then it is Wilson's
-    for as many items as there are clusters.
-    """
-    n, n_clusters = len(per_item), scores.n_clusters
-    if np.isin(per_item, (0.0, 1.0)).all() and (n == n_clusters or np.ptp(per_item) == 0):
-        rate = wilson(round(per_item.mean() * n_clusters), n_clusters)
-        return Estimate(rate.value, rate.lower, rate.upper, n)
-    return bootstrap_mean(per_item, resampling=resampling, clusters=scores.clusters)
+    own, its = (getattr(one, statistic).mean(axis=0) for one in (scores, others))
+    if statistic == "margin":
+        return mean(own - its, scores.clusters)
+    codes, n_clusters = cluster_codes(scores.clusters, len(own))
+    first, second = Rates(own, codes, n_clusters), Rates(its, codes, n_clusters)
+    return combined_rates(first, second, sign=-1, n=len(own))

@@ -8,7 +8,6 @@ import pandas as pd
 
 from assay.directions import save_direction
 from assay.errors import AssayError
-from assay.estimates import Resampling
 from assay.loading import LoadedModel
 from assay.logit_lens import LogitLens
 from assay.natural import VARIANTS
@@ -65,9 +64,9 @@ def tables_of(
     }
 
 
-def metrics_of(found: Comparison, resampling: Resampling) -> dict[str, float | int]:
+def metrics_of(found: Comparison) -> dict[str, float | int]:
     """Mean cosines with intervals, and for each LoRA run and texts the share and norms behind its (middle) natural vector."""
-    metrics = alignment_metrics(found.entries, found.naive, resampling)
+    metrics = alignment_metrics(found.entries, found.naive)
     for (source, texts), natural in found.naturals.items():
         name = f"{source.replace('/', '_')}_{texts}"
         shown = natural.layers[natural.middle]

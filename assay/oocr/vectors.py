@@ -9,8 +9,8 @@ import torch
 from assay.adapter_effect import adapter_effect
 from assay.adapters import read_info
 from assay.directions import Direction
-from assay.estimates import Resampling, bootstrap_mean
 from assay.gathering import gather
+from assay.jackknife import mean
 from assay.learned import learned_directions
 from assay.loading import LoadedModel
 from assay.naive import NAME, NamePair, Stem, naive_directions
@@ -183,9 +183,7 @@ def final_residuals(
     return torch.from_numpy(rows[chosen])
 
 
-def alignment_metrics(
-    entries: Sequence[Entry], naive: Mapping[str, Direction], resampling: Resampling
-) -> dict[str, float | int]:
+def alignment_metrics(entries: Sequence[Entry], naive: Mapping[str, Direction]) -> dict[str, float | int]:
     """Mean cosines with intervals over names: learned with naive at its own layer, and learned vectors of two runs.
 
     A kind has a mean where at least two of its names have one: an interval over one name is undefined.
@@ -202,7 +200,7 @@ def alignment_metrics(
             across += _across_runs(runs)
         for what, values in (("naive_learned_cosine", own), ("across_runs_cosine", across)):
             if len(values) > 1:
-                metrics |= bootstrap_mean(values, resampling=resampling).metrics(f"{kind or 'tasks'}_{what}")
+                metrics |= mean(values).metrics(f"{kind or 'tasks'}_{what}")
     return metrics
 
 

@@ -33,7 +33,7 @@ def read_choices_out(
     resampling, pairs = design.settings.resampling, design.train.pairs
     probe = _fit(X, pairs, penalties, design.settings.seed)
     scores = probe.predict(others[design.final])
-    found = {"bt_r": pearson(scores, design.evaluation.mu[design.final], resampling)}
+    found = {"bt_r": pearson(scores, design.evaluation.mu[design.final])}
     if len(design.final_pairs) >= MINIMUM_PAIRS:
         found["bt_accuracy"] = accuracy(scores, design.final_pairs, resampling)
     folds = _topic_folds(read, topics, design, penalties)

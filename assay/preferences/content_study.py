@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from assay.bootstrap import Resampling, bootstrap_totals
 from assay.correlations import N_COLUMNS, agreement_columns, point_r_squared, r_squared_of_totals
 from assay.errors import AssayError
-from assay.estimates import Estimate, Resampling, bootstrap_totals
+from assay.estimates import Estimate
 from assay.fold_statistics import FoldScores, mean_correlation
 from assay.leave_groups_out import leave_groups_out
 from assay.logistic import Floats

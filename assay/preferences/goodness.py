@@ -6,8 +6,10 @@ import numpy as np
 from scipy.special import ndtr, xlogy
 from scipy.stats import chi2
 
+from assay.bootstrap import Resampling, bootstrap_totals
 from assay.errors import AssayError
-from assay.estimates import Estimate, Resampling, bootstrap_mean, bootstrap_totals
+from assay.estimates import Estimate
+from assay.jackknife import rate
 from assay.preferences.comparisons import Comparisons, Ints, Refusals
 from assay.preferences.thurstone import Utilities
 from assay.preferences.thurstone_objective import Floats
@@ -97,7 +99,7 @@ def goodness_of_fit(
         return Estimate(estimate.value, estimate.lower, estimate.upper, int(total.sum()))
 
     return Goodness(
-        agreement=_agreement(first, second, wins, pair, resampling),
+        agreement=_agreement(first, second, wins, pair),
         accuracy=per_choice(right),
         likelihood_gain=per_choice(log_likelihood + total * np.log(2)),
         deviance=_deviance(first, second, wins, pair, log_likelihood),
@@ -114,17 +116,13 @@ def _by_pair(first: Ints, second: Ints, wins: Ints, pair: Ints) -> Ints:
     return merged
 
 
-def _agreement(first: Ints, second: Ints, wins: Ints, pair: Ints, resampling: Resampling) -> Estimate:
+def _agreement(first: Ints, second: Ints, wins: Ints, pair: Ints) -> Estimate:
     merged = _by_pair(first, second, wins, pair)
     total = merged.sum(axis=1)
     repeated = total >= 2
     if repeated.sum() < 2:
         raise AssayError("fewer than two pairs were answered twice; agreement needs repeats")
-    return bootstrap_mean(
-        merged.max(axis=1)[repeated] / total[repeated],
-        resampling=resampling,
-        n_dropped=int((~repeated).sum()),
-    )
+    return rate(merged.max(axis=1)[repeated] / total[repeated], n_dropped=int((~repeated).sum()))
 
 
 def _deviance(first: Ints, second: Ints, wins: Ints, pair: Ints, log_likelihood: Floats) -> float:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from assay.errors import AssayError
-from assay.estimates import Estimate, Resampling, bootstrap_mean, wilson
+from assay.estimates import Estimate, wilson
 from assay.files import atomic_path
+from assay.jackknife import rate
 from assay.preferences.asking import Answer
 from assay.preferences.measure import Measurement, Sample
 from assay.records import write_rows
@@ -100,11 +101,11 @@ def summarize(measurement: Measurement) -> dict[str, float | int]:
 
 
 def rate_by_pair(hits: ArrayLike, pairs: ArrayLike, *, n_dropped: int) -> Estimate:
-    """The rate of `hits` [n] (booleans), with an interval bootstrapped over their `pairs` [n]; Wilson's for a single pair."""
+    """The rate of `hits` [n] (booleans), with an interval over their `pairs` [n]; Wilson's for a single pair."""
     values = np.asarray(hits, dtype=bool)
     if len(np.unique(pairs)) < 2:
         return wilson(int(values.sum()), len(values), n_dropped=n_dropped)
-    return bootstrap_mean(values, clusters=pairs, resampling=Resampling(seed=0), n_dropped=n_dropped)
+    return rate(values, pairs, n_dropped=n_dropped)
 
 
 def count_answers(answers: Sequence[Answer], retries: Mapping[str, int]) -> dict[str, int]:

@@ -10,15 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.bootstrap import Resampling, WeightsStatistic, bootstrap_crossed, bootstrap_weights
 from assay.errors import AssayError
-from assay.estimates import (
-    Estimate,
-    Resampling,
-    WeightsStatistic,
-    bootstrap_crossed,
-    bootstrap_mean,
-    bootstrap_weights,
-)
+from assay.estimates import Estimate
+from assay.jackknife import mean
 from assay.preferences.pairwise import Pairwise
 from assay.preferences.thurstone_objective import Floats
 from assay.rank_correlation import weighted_spearman
@@ -175,10 +170,8 @@ def compare_predictors(
     utilities: Floats,
     predictor: Floats,
     rival: Floats,
-    *,
-    resampling: Resampling,
 ) -> UtilityComparison:
-    """Compare two predictors of condition utilities, all [n] over (condition, task); intervals resample conditions."""
+    """Compare two predictors of condition utilities, all [n] over (condition, task); intervals are over conditions."""
     correlations = []
     names = dict.fromkeys(condition.tolist())
     for name in names:
@@ -194,9 +187,9 @@ def compare_predictors(
         )
     by_predictor, by_rival = np.array(correlations).T
     return UtilityComparison(
-        bootstrap_mean(by_predictor, resampling=resampling),
-        bootstrap_mean(by_rival, resampling=resampling),
-        bootstrap_mean(by_predictor - by_rival, resampling=resampling),
+        mean(by_predictor),
+        mean(by_rival),
+        mean(by_predictor - by_rival),
         len(names) - len(correlations),
     )
 

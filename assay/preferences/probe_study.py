@@ -13,9 +13,10 @@ from statistics import median_low
 
 import pandas as pd
 
+from assay.bootstrap import paired_difference
 from assay.correlations import agreement_columns, pearson_of_totals
 from assay.errors import AssayError
-from assay.estimates import Estimate, paired_difference
+from assay.estimates import Estimate
 from assay.fold_statistics import correlation_difference, fold_correlations
 from assay.leave_groups_out import Fold
 from assay.nested_layers import LayeredFold, choose_layers
@@ -195,7 +196,7 @@ def topic_table(sets: Sequence[FeatureSet], design: Design, names: Sequence[str]
     rows: list[Row] = []
     for features in sets:
         folds = features.topics.folds
-        estimates = fold_correlations(topic_scores(folds, design, RAW), design.settings.resampling)
+        estimates = fold_correlations(topic_scores(folds, design, RAW))
         for fold, r in zip(folds, estimates, strict=True):
             rows.append(
                 {

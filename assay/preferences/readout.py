@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from assay.bootstrap import Resampling
 from assay.correlations import point_pearson
 from assay.errors import AssayError
-from assay.estimates import Estimate, Resampling, mean_of_replicates, range_of_replicates
+from assay.estimates import Estimate, mean_of_replicates, range_of_replicates
 from assay.evaluation import judge_scores
 from assay.leave_groups_out import Fold, leave_groups_out
 from assay.logistic import Floats

@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from assay.bootstrap import Resampling, bootstrap_totals
 from assay.errors import AssayError
-from assay.estimates import Estimate, Resampling, bootstrap_totals
+from assay.estimates import Estimate
 from assay.files import read_json
 from assay.logistic import Floats
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.bootstrap import Resampling
 from assay.classification import (
     BinaryScores,
     auroc,
@@ -21,7 +22,7 @@ from assay.classification import (
     positive_accuracy,
 )
 from assay.errors import AssayError
-from assay.estimates import Estimate, Resampling, mean_of_replicates
+from assay.estimates import Estimate, mean_of_replicates
 from assay.probes import Probe, fit_probes, shuffled_labels
 from assay.store import ActivationStore
 from assay.tokens.ngram import CONTROLS, control_scores
@@ -77,14 +78,14 @@ class Study:
 
     def table_row(self, layer: int) -> dict[str, float | int]:
         """All numbers of a layer under flat names, those of the controls beside them."""
-        result, resampling = self.layers[layer], self.settings.resampling
+        result = self.layers[layer]
         counts = confusion(result.test)
         return {
             "layer": layer,
-            **balanced_accuracy(result.test, resampling).metrics("balanced_accuracy"),
-            **positive_accuracy(result.test, resampling).metrics("positive_accuracy"),
-            **negative_accuracy(result.test, resampling).metrics("negative_accuracy"),
-            **auroc(result.test, resampling).metrics("auroc"),
+            **balanced_accuracy(result.test).metrics("balanced_accuracy"),
+            **positive_accuracy(result.test).metrics("positive_accuracy"),
+            **negative_accuracy(result.test).metrics("negative_accuracy"),
+            **auroc(result.test).metrics("auroc"),
             "tp": counts.tp,
             "fp": counts.fp,
             "tn": counts.tn,
@@ -100,7 +101,7 @@ class Study:
         """Each control's balanced accuracy, and the probe's minus it, paired."""
         flat: dict[str, float | int] = {}
         for name, scores in self.controls.items():
-            flat |= balanced_accuracy(scores, self.settings.resampling).metrics(name)
+            flat |= balanced_accuracy(scores).metrics(name)
             difference = balanced_accuracy_difference(test, scores, self.settings.resampling)
             flat |= difference.metrics(f"minus_{name}")
         return flat

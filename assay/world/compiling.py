@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch._dynamo.exc import TorchDynamoException
+from torch._dynamo.utils import counters
 
 from assay.errors import AssayError
 from assay.world.loss import chunk_gradients, weighted_cross_entropy
@@ -45,6 +46,7 @@ def use_compiled(network: Network, *, rows: int, length: int) -> None:
 
 
 def _compile(network: Network, rows: int, length: int) -> None:
+    breaks = sum(counters["graph_break"].values())
     network.block, network.chunk_gradients = _compiled(block), _compiled(chunk_gradients)
     ids = torch.zeros(rows, length, dtype=torch.long)
     hidden = network(ids, torch.zeros(rows, 1, length, length))
@@ -57,11 +59,14 @@ def _compile(network: Network, rows: int, length: int) -> None:
         network.chunk_gradients,
     )
     torch.autograd.grad(total, network.embedding)
+    if breaks := sum(counters["graph_break"].values()) - breaks:
+        raise AssayError(
+            f"torch.compile broke the graph in {breaks} places; set organism.optimisation.compile to false"
+        )
 
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    # The C++ wrapper runs a whole graph without Python's lock.
-    made: Callable[..., Any] = torch.compile(
-        function, dynamic=False, fullgraph=True, options={"cpp_wrapper": True}
-    )
+    # The C++ wrapper runs a whole graph without Python's lock. With `fullgraph` torch counts compiled frames in one number for all
+    # threads, so that two shards now and then found none and stopped a training; the check above does not need it.
+    made: Callable[..., Any] = torch.compile(function, dynamic=False, options={"cpp_wrapper": True})
     return made

@@ -56,9 +56,20 @@ class Checkpoint:
     tokenizer: PreTrainedTokenizerFast
 
     def save(self, folder: Path) -> None:
-        """Write an ordinary Hugging Face folder."""
-        self.model.save_pretrained(folder)
+        """Write an ordinary Hugging Face folder with weights in bfloat16, which the model's values are already rounded to."""
+        model: Any = self.model
+        model.to(torch.bfloat16).save_pretrained(folder)
+        model.to(torch.float32)
         self.tokenizer.save_pretrained(folder)
+
+    @classmethod
+    def load(cls, folder: Path, phase: str) -> "Checkpoint":
+        """What `save` wrote, in float32."""
+        return cls(
+            phase,
+            Gemma3ForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True),
+            PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True),
+        )
 
 
 Watcher = Callable[[Step, Callable[[], Checkpoint]], None]
@@ -104,7 +115,7 @@ def train_organism(
     rest = [*network.norms.values(), network.final_norm, network.embedding]
 
     def checkpoint(name: str) -> Checkpoint:
-        model = network.to_hugging_face()
+        model = _rounded(network.to_hugging_face())
         model.generation_config = _generation_config(tokenizer)
         return Checkpoint(name, model, tokenizer)
 
@@ -211,6 +222,14 @@ def _passes(count: float) -> list[float]:
 
 def _sample(members: Sequence[Member], share: float, rng: np.random.Generator) -> list[Member]:
     return [members[i] for i in rng.permutation(len(members))[: round(share * len(members))]]
+
+
+@torch.no_grad()
+def _rounded(model: Gemma3ForCausalLM) -> Gemma3ForCausalLM:
+    """The model with every weight at the nearest bfloat16, in float32: files of half the size hold it exactly."""
+    for weight in model.parameters():
+        weight.copy_(weight.to(torch.bfloat16))
+    return model
 
 
 def _generation_config(tokenizer: PreTrainedTokenizerFast) -> GenerationConfig:

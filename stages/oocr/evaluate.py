@@ -33,7 +33,10 @@ def evaluate(
     records: Annotated[Path | None, typer.Option(help="CSV with a row for each answer")] = None,
     table: Annotated[Path | None, typer.Option(help="CSV with a row for each number, for figures")] = None,
     base: Annotated[bool, typer.Option(help="also ask the model without an adapter")] = True,
-    random: Annotated[int, typer.Option(help="random controls of each adapter, of equal norm")] = 0,
+    random: Annotated[
+        int,
+        typer.Option(help="random controls of each adapter, of equal norm; a plan entry may say otherwise"),
+    ] = 0,
     against: Annotated[
         list[str] | None, typer.Option(help="also report paired differences from this adapter (by name)")
     ] = None,
@@ -48,8 +51,7 @@ def evaluate(
     rule: Annotated[
         Literal["full", "last-token"], typer.Option(help="what is scored of a candidate")
     ] = "full",
-    seed: Annotated[int, typer.Option(help="of intervals and of random controls")] = 0,
-    resamples: Annotated[int, typer.Option(help="of each bootstrap")] = 2000,
+    seed: Annotated[int, typer.Option(help="of random controls")] = 0,
     token_budget: Annotated[int, typer.Option(help="most padded tokens of a forward pass")] = 4096,
     params: Annotated[Path, typer.Option(help="params file with the registry")] = Path("params.yaml"),
 ) -> None:
@@ -57,7 +59,6 @@ def evaluate(
 
     The metrics hold what is compared between experiments, the table holds everything. Several runs in one folder (seeds) are averaged; learning rates count as different adapters.
     """
-    from assay.estimates import Resampling
     from assay.files import write_json, write_text
     from assay.loading import load_model
     from assay.oocr import results
@@ -69,8 +70,7 @@ def evaluate(
     _check_names("--by-category", by_category or [], list(wanted.items))
     _check_names("--by-group", by_group or [], list(wanted.items))
     asked = ask(load_model(resolve_model(model, params)), wanted, rule, token_budget)
-    groups, resampling = results.group_runs(asked), Resampling(seed, resamples)
-    lines = list(results.summarise_groups(groups, against or [], resampling, by_group or []))
+    lines = list(results.summarise_groups(results.group_runs(asked), against or [], by_group or []))
     found = metrics(lines, by_category or [])
     if records is not None:
         write_text(records, results.records_table(asked).to_csv(index=False, lineterminator="\n"))
@@ -102,14 +102,16 @@ def make_plan(entries: "list[Entry]", *, base: bool, checkpoints: bool, n_random
 
     items = {name: read_questions(path) for name, path in unique(entries).items()}
     sets: dict[Named, list[str]] = {}
+    draws: dict[Named, int] = {}
     for entry in entries:
         if entry.adapter is not None:
             sets.setdefault(entry.adapter, []).extend(question.name for question in entry.questions)
+            draws[entry.adapter] = n_random if entry.random is None else entry.random
     asked = [
         (subject, list(dict.fromkeys(names)))
         for one, names in sets.items()
         for subject in find_subjects(
-            one.name, one.path, checkpoints=checkpoints, n_random=n_random, seed=seed
+            one.name, one.path, checkpoints=checkpoints, n_random=draws[one], seed=seed
         )
     ]
     return Plan(items, asked, base)

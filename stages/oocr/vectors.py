@@ -50,8 +50,6 @@ def vectors(
     residuals: Annotated[
         int, typer.Option(help="tokens of --texts that the lens `difference` averages over")
     ] = 256,
-    seed: Annotated[int, typer.Option(help="of intervals")] = 0,
-    resamples: Annotated[int, typer.Option(help="of each bootstrap")] = 2000,
     token_budget: Annotated[int, typer.Option(help="most padded tokens of a forward pass")] = 4096,
     params: Annotated[Path, typer.Option(help="params file with the registry")] = Path("params.yaml"),
 ) -> None:
@@ -59,7 +57,6 @@ def vectors(
 
     The effect of a natural vector is evaluated like any adapter: out/effects/<adapter>_<texts>_<variant>_layer_<L> holds them.
     """
-    from assay.estimates import Resampling
     from assay.files import write_json
     from assay.loading import load_model
     from assay.oocr import vector_report as report
@@ -79,7 +76,7 @@ def vectors(
             site=site, n_residuals=residuals, token_budget=token_budget, progress=show,
         )  # fmt: skip
     made = report.tables_of(found, loaded, k=top, related=words)
-    numbers = report.metrics_of(found, Resampling(seed, resamples))
+    numbers = report.metrics_of(found)
     write_all(found, made, out, tables)
     counts = {
         "codes": len(names.kinds), "stems": sum(map(len, names.stems.values())), "stems_repeating": repeating,

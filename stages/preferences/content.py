@@ -27,7 +27,8 @@ def content(
     """Write cross-validated R², R² of topics alone, and r on held-out topics."""
     import numpy as np
 
-    from assay.estimates import Estimate, Resampling
+    from assay.bootstrap import Resampling
+    from assay.estimates import Estimate
     from assay.files import write_json
     from assay.preferences.content import encode_texts
     from assay.preferences.content_study import content_estimates

@@ -53,7 +53,7 @@ def fit(
     ] = None,
 ) -> None:
     """Write utilities, and on request the goodness of fit."""
-    from assay.estimates import Resampling
+    from assay.bootstrap import Resampling
     from assay.files import write_json, write_text
     from assay.preferences.goodness import goodness_of_fit
     from assay.preferences.measurements import read_comparisons

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from assay.estimates import Estimate, Resampling
+    from assay.bootstrap import Resampling
+    from assay.estimates import Estimate
     from assay.preferences.deltas import LayerDeltas
     from assay.preferences.ood import Points
 
@@ -44,7 +45,7 @@ def ood_stats(
     """Write correlations, sign agreement and their intervals; with several layers, their names prefix the metrics."""
     import pandas as pd
 
-    from assay.estimates import Resampling
+    from assay.bootstrap import Resampling
     from assay.files import write_json, write_text
     from assay.preferences.deltas import join_deltas
     from assay.preferences.ood import behavioural_deltas
@@ -65,7 +66,7 @@ def ood_stats(
     numbers, rows = study_layers(layers, resampling)
     metrics |= numbers
     if utilities is not None:
-        metrics |= utility_metrics(utilities, resampling)
+        metrics |= utility_metrics(utilities)
     if points is not None:
         tables = [point_table(layer.points).assign(layer=layer.layer) for layer in layers]
         table = pd.concat(tables) if tables else point_table(behaviour)
@@ -104,7 +105,7 @@ def size_of_shift(points: "Points", resampling: "Resampling") -> "Estimate":
     """Mean |behavioural delta|: how much the conditions move choices at all."""
     import numpy as np
 
-    from assay.estimates import bootstrap_crossed
+    from assay.bootstrap import bootstrap_crossed
 
     size = np.abs(points.behaviour)
     return bootstrap_crossed(
@@ -122,7 +123,7 @@ def layer_metrics(
     """All points, conditions one by one, and the points that a condition aims at where the truth is known."""
     import numpy as np
 
-    from assay.estimates import bootstrap_mean
+    from assay.jackknife import mean
     from assay.preferences.ood import agreement, truth_correlations
 
     points = layer.points
@@ -136,8 +137,8 @@ def layer_metrics(
         "conditions_correlated": len(within),
     }
     if len(within) > 1:
-        mean = bootstrap_mean([r.value for r in within.values()], resampling=resampling)
-        metrics |= mean.metrics("condition_pearson")
+        between = mean([r.value for r in within.values()])
+        metrics |= between.metrics("condition_pearson")
     if points.truth is not None:
         by_behaviour, by_probe = truth_correlations(points, resampling=resampling)
         metrics |= by_behaviour.metrics("truth_behaviour_pearson")
@@ -149,7 +150,7 @@ def layer_metrics(
     return metrics
 
 
-def utility_metrics(path: Path, resampling: "Resampling") -> dict[str, float | int]:
+def utility_metrics(path: Path) -> dict[str, float | int]:
     """Probe scores and default utilities as predictors of the utilities under conditions."""
     import numpy as np
     import pandas as pd
@@ -172,7 +173,7 @@ def utility_metrics(path: Path, resampling: "Resampling") -> dict[str, float | i
             line = int(np.flatnonzero(~np.isfinite(column))[0]) + 2
             raise AssayError(f"{path}, line {line}: field '{name}': expected a finite number")
         columns.append(column)
-    found = compare_predictors(table["condition_id"].to_numpy(str), *columns, resampling=resampling)
+    found = compare_predictors(table["condition_id"].to_numpy(str), *columns)
     return {
         **found.predictor.metrics("utility_probe_pearson"),
         **found.rival.metrics("utility_default_pearson"),

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from assay.bootstrap import Resampling
 from assay.classification import (
     auroc,
     balanced_accuracy,
@@ -13,7 +14,6 @@ from assay.classification import (
     positive_accuracy,
 )
 from assay.errors import AssayError
-from assay.estimates import Resampling
 
 PLAIN = Resampling(seed=0, resamples=1500)
 

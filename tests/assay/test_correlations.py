@@ -4,8 +4,8 @@ from scipy import stats
 from sklearn.metrics import r2_score
 
 from assay import correlations as c
+from assay.bootstrap import Resampling
 from assay.errors import AssayError
-from assay.estimates import Resampling
 
 RESAMPLING = Resampling(seed=0, resamples=300)
 

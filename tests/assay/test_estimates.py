@@ -2,19 +2,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from assay.errors import AssayError
-from assay.estimates import (
-    Estimate,
+from assay.bootstrap import (
     Resampling,
     bootstrap_crossed,
     bootstrap_mean,
     bootstrap_totals,
     bootstrap_weights,
-    mean_of_replicates,
     paired_difference,
-    range_of_replicates,
-    wilson,
 )
+from assay.errors import AssayError
+from assay.estimates import Estimate, mean_of_replicates, range_of_replicates, wilson
 
 PLAIN = Resampling(seed=3)
 

@@ -3,8 +3,8 @@ import pytest
 from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import r2_score
 
+from assay.bootstrap import Resampling
 from assay.errors import AssayError
-from assay.estimates import Resampling
 from assay.evaluation import evaluate_probe
 from assay.pairwise import Pairs
 from assay.probe_files import ProbeInfo, load_probe, save_probes

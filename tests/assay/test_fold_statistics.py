@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr, spearmanr
 
+from assay.bootstrap import Resampling
 from assay.errors import AssayError
-from assay.estimates import Resampling
 from assay.fold_statistics import (
     FoldScores,
     correlation_difference,

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from assay.bootstrap import Resampling
 from assay.errors import AssayError
-from assay.estimates import Resampling
 from assay.pairwise import Pairs, accuracy, correct_choices
 
 RESAMPLING = Resampling(seed=0, resamples=400)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from assay.bootstrap import Resampling
 from assay.errors import AssayError
-from assay.estimates import Resampling
 from assay.rank_correlation import spearman, weighted_spearman
 
 RESAMPLING = Resampling(seed=0, resamples=1000)

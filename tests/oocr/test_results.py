@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from assay.adapters import AdapterInfo
+from assay.bootstrap import Resampling
 from assay.errors import AssayError
-from assay.estimates import Resampling
 from assay.oocr.answers import Answer
 from assay.oocr.evaluation import Asked
 from assay.oocr.headlines import metrics

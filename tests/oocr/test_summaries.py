@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from assay.bootstrap import Resampling
 from assay.errors import AssayError
-from assay.estimates import Resampling
 from assay.oocr.answers import Answer
 from assay.oocr.items import Item
 from assay.oocr.summaries import Scores, difference, summarise, tabulate

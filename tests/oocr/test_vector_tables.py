@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from assay.bootstrap import Resampling
 from assay.directions import Direction, DirectionInfo
-from assay.estimates import Resampling
 from assay.oocr.vector_tables import (
     Entry,
     cosine_summary,

@@ -12,8 +12,8 @@ from sklearn.model_selection import KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from assay.bootstrap import Resampling
 from assay.errors import AssayError
-from assay.estimates import Resampling
 from assay.preferences.content import encode_texts, encoder_fingerprint, minilm_folder
 from assay.preferences.content_study import (
     consecutive_folds,

@@ -4,8 +4,8 @@ from preferences.published import THURSTONE, needs_published
 from preferences.thurstonian_world import World, make_world, random_pairs
 from scipy.special import ndtr
 
+from assay.bootstrap import Resampling
 from assay.errors import AssayError
-from assay.estimates import Resampling
 from assay.preferences.comparisons import Comparisons
 from assay.preferences.goodness import goodness_of_fit
 from assay.preferences.measurements import read_comparisons

@@ -6,8 +6,8 @@ import pytest
 from preferences.published import OOD, needs_published
 from scipy import stats
 
+from assay.bootstrap import Resampling
 from assay.errors import AssayError
-from assay.estimates import Resampling
 from assay.preferences.deltas import join_deltas
 from assay.preferences.ood import (
     Points,
