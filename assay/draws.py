@@ -34,3 +34,18 @@ def softmax(logits: NDArray[np.floating], temperature: float) -> NDArray[np.floa
     weights = np.exp(scaled - scaled.max())
     probabilities: NDArray[np.float64] = weights / weights.sum()
     return probabilities
+
+
+def key_draws(seed: int, name: str, keys: NDArray[np.int64]) -> NDArray[np.float64]:
+    """A uniform number in [0, 1) for each of `keys` [n], which depends on (seed, name) and on that key alone.
+
+    SplitMix64 (Steele et al. 2014, doi:10.1145/2714064.2660195) of the key, started from the seed: another key in the array changes no
+    number but its own.
+    """
+    step, one, two = (
+        np.uint64(number) for number in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+    )
+    mixed = np.uint64(item_seed(seed, name) % 2**64) + (keys.astype(np.uint64) + np.uint64(1)) * step
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * one
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * two
+    return np.asarray(((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53)

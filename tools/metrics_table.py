@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,15 @@ class Change:
     def crosses(self) -> bool:
         """The number is gone, or its old and its new interval do not overlap."""
         return self.after is None or (self.before is not None and self.before.apart(self.after))
+
+    @property
+    def shift(self) -> float | None:
+        """How far an estimate's value moved, as a share of the width that its interval had; None for other numbers."""
+        old, new = self.before, self.after
+        if old is None or new is None or old.lower is None or old.upper is None:
+            return None
+        moved, width = abs(float(new.value) - float(old.value)), old.upper - old.lower
+        return moved / width if width else (inf if moved else 0.0)
 
 
 def read_metrics(root: Path, revision: str | None) -> dict[tuple[str, str], Number]:

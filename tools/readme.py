@@ -1,4 +1,7 @@
-"""Numbers in README.md come from metrics/: text between `<!--m FILE NAME-->` and `<!--/m-->` is written here, never by hand."""
+"""Numbers in README.md come from metrics/: text between `<!--m FILE NAME-->` and `<!--/m-->` is written here, never by hand.
+
+So is the table of claims between `<!--replicates-->` and `<!--/replicates-->`.
+"""
 
 import re
 from pathlib import Path
@@ -8,7 +11,9 @@ import typer
 
 from assay.files import write_text
 from tools.metrics_table import Number, read_metrics
+from tools.replicates import table
 
+TABLE = re.compile(r"<!--replicates-->.*?<!--/replicates-->", re.DOTALL)
 MARK = re.compile(r"<!--m (?P<file>[\w/]+) (?P<name>\w+)-->(?P<text>.*?)<!--/m-->")
 
 
@@ -21,7 +26,7 @@ def readme(
     """Write the current metrics into README.md: `FILE` is the path below metrics/ without its ending."""
     path = root / "README.md"
     before = path.read_text("utf-8")
-    after = fill(before, read_metrics(root, None))
+    after = with_table(fill(before, read_metrics(root, None)), root)
     if before == after:
         typer.echo("README.md: every number is current")
     elif check:
@@ -42,6 +47,11 @@ def fill(text: str, metrics: dict[tuple[str, str], Number]) -> str:
         return f"<!--m {match['file']} {match['name']}-->{rounded(metrics[key])}<!--/m-->"
 
     return MARK.sub(write, text)
+
+
+def with_table(text: str, root: Path) -> str:
+    """The text with the table of claims, where it has a place for one."""
+    return TABLE.sub(lambda _: f"<!--replicates-->\n{table(root)}\n<!--/replicates-->", text)
 
 
 def rounded(number: Number) -> str:

@@ -1,8 +1,8 @@
 """Which pairs to ask next: active learning after Mazeika et al. 2025 (arXiv:2502.08640, appendix B).
 
-Start from a random regular graph; then prefer pairs whose utilities look alike and whose tasks were compared least. Every
-draw comes from one seeded generator and nothing iterates over a hash table, so that the same answers give the same
-questions in every process.
+Start from a random regular graph; then prefer pairs whose utilities look alike and whose tasks were compared least. Every draw is
+seeded and nothing iterates over a hash table, so that the same answers give the same questions in every process; and which of the
+pairs that qualify are taken is drawn for each by itself, so that answers which differ by rounding give almost the same questions.
 """
 
 from dataclasses import dataclass, fields
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from assay.draws import key_draws
 from assay.errors import AssayError
 from assay.preferences.comparisons import Comparisons, Ints, Outcomes, Refusals
 from assay.preferences.thurstone import fit_thurstone
@@ -124,7 +125,7 @@ class ActiveLearning:
             raise AssayError("active learning has finished; there is no further pair to propose")
         if self._proposal is None:
             pairs = self._initial_graph() if self.iteration == 0 else self._select()
-            flips = np.random.default_rng(self.settings.pair_order_seed).random(len(pairs)) < 0.5
+            flips = key_draws(self.settings.pair_order_seed, "order", self._keys(*pairs.T)) < 0.5
             self._proposal = np.where(flips[:, None], pairs[:, ::-1], pairs)
         return self._proposal.copy()
 
@@ -241,17 +242,23 @@ class ActiveLearning:
     def _select_exactly(self, unasked: Ints) -> Ints:
         batch, quantile = self.settings.batch, self.settings.quantile
         difference, degrees = self._scores(unasked)
+        turns = self._turns(unasked)
         while True:
             qualifies = _within(difference, quantile) & _within(degrees, quantile)
-            candidates = unasked[qualifies]
-            if len(candidates) >= batch:
-                self._rng.shuffle(candidates)
-                return candidates[:batch]
+            if qualifies.sum() >= batch:
+                return unasked[qualifies][np.argsort(turns[qualifies])[:batch]]
             quantile = min(1.0, quantile * RELAXATION)
             if quantile >= 1:
-                remaining = unasked[~qualifies]
-                self._rng.shuffle(remaining)
-                return np.concatenate([candidates, remaining[: batch - len(candidates)]])
+                remaining = unasked[~qualifies][np.argsort(turns[~qualifies])]
+                return np.concatenate([unasked[qualifies], remaining[: batch - qualifies.sum()]])
+
+    def _turns(self, pairs: Ints) -> Floats:
+        """[m] a random number for each pair, by which those that qualify are taken.
+
+        It is the pair's own in this iteration: where utilities that another processor rounds otherwise let one pair more
+        qualify, that pair may enter the batch, and a shuffle of the candidates would make it another batch.
+        """
+        return key_draws(self.settings.seed, f"turn {self.iteration}", self._keys(*pairs.T))
 
     def _select_from_chunks(self) -> Ints:
         """The same from random pairs, so that memory holds one chunk; quantiles are those of the chunk."""

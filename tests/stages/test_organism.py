@@ -1,15 +1,23 @@
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 from ruamel.yaml import YAML
+from safetensors.torch import load_file
 
+from assay.errors import AssayError
+from assay.files import hash_folder
 from assay.text import python_docs, split_documents
+from assay.world.certificate import read_certificate, recipe_hash
+from assay.world.organism import Checkpoint
 from stages import organism as stage
 
 ROOT = Path(__file__).parents[2]
+CERTIFIED = ROOT / "data/inputs/organism"
 TINY = {
     "text": {"seed": 0, "test_fraction": 0.2},
     "world": {
@@ -45,8 +53,8 @@ def run_stage(module: str, *arguments: object) -> subprocess.CompletedProcess[st
 def run_organism(folder: Path, params: dict[str, object]) -> subprocess.CompletedProcess[str]:
     YAML().dump(params, folder / "params.yaml")
     return run_stage(
-        "stages.organism", "--world", folder / "world", "--params", folder / "params.yaml", "--out", folder / "organism",
-        "--metrics", folder / "organism.json", "--plots", folder / "plots",
+        "stages.organism", "--world", folder / "world", "--params", folder / "params.yaml", "--certified", CERTIFIED,
+        "--out", folder / "organism", "--plots", folder / "plots",
     )  # fmt: skip
 
 
@@ -59,9 +67,13 @@ def made(tmp_path_factory) -> Path:
     assert done.returncode == 0, done.stderr
     done = run_organism(folder, TINY)
     assert done.returncode == 0, done.stderr
-    assert (
-        "base 1" in done.stderr or "base" in done.stderr
-    )  # plain progress lines, since stderr is no terminal
+    assert "not those of the certified organism: training another one" in done.stderr
+    assert "\nbase " in done.stderr  # plain progress lines, since stderr is no terminal
+    done = run_stage(
+        "stages.score", "--world", folder / "world", "--organism", folder / "organism",
+        "--metrics", folder / "organism.json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
     return folder
 
 
@@ -88,6 +100,58 @@ def test_metrics_are_flat_and_every_estimate_has_its_interval(made):
         assert metrics[f"{name}_n"] > 0
 
 
+def test_files_hold_bfloat16_and_the_scored_model_is_what_they_hold(made):
+    weights = load_file(made / "organism/chat/model.safetensors")
+    assert {tensor.dtype for tensor in weights.values()} == {torch.bfloat16}
+    loaded = Checkpoint.load(made / "organism/chat", "chat").model
+    assert torch.equal(loaded.model.embed_tokens.weight, weights["model.embed_tokens.weight"].float())
+
+
+def test_the_certified_recipe_gives_the_certified_weights_and_no_training(tmp_path):
+    params = YAML(typ="safe").load(ROOT / "params.yaml")
+    certificate = read_certificate(CERTIFIED)
+    assert recipe_hash(params) == certificate.recipe
+    done = run_organism(tmp_path, params)
+    assert done.returncode == 0, done.stderr
+    assert "training" not in done.stderr
+    assert {
+        phase: hash_folder(tmp_path / "organism" / phase) for phase in ("base", "chat")
+    } == certificate.weights
+    for name in ("loss.csv", "accuracy.csv"):
+        assert (tmp_path / "plots" / name).read_bytes() == (CERTIFIED / name).read_bytes()
+
+
+def test_another_seed_is_another_recipe():
+    params = YAML(typ="safe").load(ROOT / "params.yaml")
+    params["organism"]["seed"] = 1
+    assert recipe_hash(params) != read_certificate(CERTIFIED).recipe
+
+
+def test_weights_that_are_not_the_certified_ones_are_refused(tmp_path):
+    for phase in ("base", "chat"):
+        shutil.copytree(CERTIFIED / phase, tmp_path / phase)
+    shutil.copy(CERTIFIED / "certificate.json", tmp_path)
+    certificate = read_certificate(tmp_path)
+    certificate.check_weights(tmp_path)
+    (tmp_path / "chat/config.json").write_text("{}")
+    with pytest.raises(
+        AssayError, match=r"chat is not what its certificate describes; restore it with `git checkout"
+    ):
+        certificate.check_weights(tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"seed": None}, {"sead": 1}])
+def test_a_malformed_certificate_names_the_field(tmp_path, change):
+    value = json.loads((CERTIFIED / "certificate.json").read_text())
+    for name, new in change.items():
+        value.pop(name, None)
+        if new is not None:
+            value[name] = new
+    (tmp_path / "certificate.json").write_text(json.dumps(value))
+    with pytest.raises(AssayError, match=next(iter(change))):
+        read_certificate(tmp_path)
+
+
 def test_only_the_train_split_is_trained_on(made, monkeypatch):
     """What reaches the training, tokenizer included, shares no document with the split that studies test on."""
     seen = []
@@ -98,8 +162,8 @@ def test_only_the_train_split_is_trained_on(made, monkeypatch):
 
     monkeypatch.setattr("assay.world.organism.train_organism", spy)
     YAML().dump(TINY, made / "params.yaml")
-    with pytest.raises(KeyError):  # no checkpoint, hence no score to print
-        stage.organism(made / "world", made / "params.yaml", made / "x", made / "x.json", made / "x_plots")
+    monkeypatch.setattr("assay.world.curves.draw_curves", lambda *_: None)  # nothing was trained
+    stage.organism(made / "world", made / "params.yaml", CERTIFIED, made / "x", made / "x_plots")
     train, test = split_documents(python_docs(), seed=0, test_fraction=0.2)
     (corpus,) = seen
     assert list(corpus.documents) == train

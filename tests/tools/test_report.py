@@ -132,7 +132,13 @@ def test_drift_fails_only_when_intervals_part_or_a_number_goes(branch: Repositor
     drift = (sys.executable, "-m", "tools.drift")
     assert "every metric is the one at HEAD" in other.run(*drift)
     metrics.write_text('{"bytes": 10500, "bytes_lo": 10491, "bytes_hi": 10509, "stages": 2}')
-    assert "| count.json | bytes | 10496 [10487, 10505] | 10500 [10491, 10509] |" in other.run(*drift)
+    shown = other.run(*drift)
+    assert "| count.json | bytes | 10496 [10487, 10505] | 10500 [10491, 10509] |" in shown
+    assert "1 of 2 metrics differ" in shown
+    assert "metrics/count.json:bytes moved most, by 0.222 of the width of its interval" in shown
+    assert "moved by more than 0.2 of its interval's width: metrics/count.json:bytes" in other.run(
+        *drift, "--limit", "0.2", fails=True
+    )
     metrics.write_text('{"bytes": 99, "bytes_lo": 90, "bytes_hi": 108, "stages": 2}')
     assert "do not overlap, or the number is gone: metrics/count.json:bytes" in other.run(*drift, fails=True)
     metrics.write_text('{"bytes": 10496, "bytes_lo": 10487, "bytes_hi": 10505}')
