@@ -28,18 +28,18 @@ def parse_named(word: str) -> Named:
 
 @dataclass(frozen=True)
 class Entry:
-    """One adapter (None: the base model alone), the question files that it is asked, and its random controls.
+    """One adapter (None: the base model alone), the question files that it is asked, and those that its random controls are.
 
-    `random` None: as many controls as the command line says.
+    `controls` None: the same.
     """
 
     adapter: Named | None
     questions: tuple[Named, ...]
-    random: int | None = None
+    controls: tuple[Named, ...] | None = None
 
 
 def parse_plan(value: Any) -> list[Entry]:
-    """The entries of a plan: a list of {adapter, questions, random}; paths may be NAME=PATH, `adapter` and `random` missing.
+    """The entries of a plan: a list of {adapter, questions, controls}, each NAME=PATH or a path; `adapter` and `controls` may be missing.
 
     Raises AssayError that numbers the entry.
     """
@@ -62,18 +62,25 @@ def unique(entries: Sequence[Entry]) -> Mapping[str, Path]:
 def _entry(number: int, value: Any) -> Entry:
     if (
         not isinstance(value, dict)
-        or not set(value) <= {"adapter", "questions", "random"}
+        or not set(value) <= {"adapter", "questions", "controls"}
         or not value.get("questions")
     ):
-        raise AssayError(f"plan entry {number}: expected {{adapter, questions, random}}, found {value!r}")
-    random = value.get("random")
-    if random is not None and (not isinstance(random, int) or isinstance(random, bool) or random < 0):
-        raise AssayError(f"plan entry {number}: random is a number of controls, found {random!r}")
-    questions = value["questions"] if isinstance(value["questions"], list) else [value["questions"]]
-    words = [*questions, *([value["adapter"]] if value.get("adapter") is not None else [])]
+        raise AssayError(f"plan entry {number}: expected {{adapter, questions, controls}}, found {value!r}")
+    questions = _listed(value["questions"])
+    controls = _listed(value["controls"]) if "controls" in value else None
+    words = [*questions, *(controls or []), *([value["adapter"]] if value.get("adapter") is not None else [])]
     if not all(isinstance(word, str) for word in words):
         raise AssayError(
-            f"plan entry {number}: adapter and questions are paths or NAME=PATH, found {words!r}"
+            f"plan entry {number}: adapter, questions and controls are paths or NAME=PATH, found {words!r}"
+        )
+    if strange := [word for word in controls or [] if word not in questions]:
+        raise AssayError(
+            f"plan entry {number}: the adapter is not asked {strange[0]}, so its controls are not"
         )
     adapter = parse_named(value["adapter"]) if value.get("adapter") is not None else None
-    return Entry(adapter, tuple(parse_named(word) for word in questions), random)
+    named = [tuple(map(parse_named, part)) if part is not None else None for part in (questions, controls)]
+    return Entry(adapter, named[0] or (), named[1])
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

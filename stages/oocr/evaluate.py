@@ -35,7 +35,9 @@ def evaluate(
     base: Annotated[bool, typer.Option(help="also ask the model without an adapter")] = True,
     random: Annotated[
         int,
-        typer.Option(help="random controls of each adapter, of equal norm; a plan entry may say otherwise"),
+        typer.Option(
+            help="random controls of each adapter, of equal norm; a plan entry says what they are asked"
+        ),
     ] = 0,
     against: Annotated[
         list[str] | None, typer.Option(help="also report paired differences from this adapter (by name)")
@@ -102,16 +104,17 @@ def make_plan(entries: "list[Entry]", *, base: bool, checkpoints: bool, n_random
 
     items = {name: read_questions(path) for name, path in unique(entries).items()}
     sets: dict[Named, list[str]] = {}
-    draws: dict[Named, int] = {}
+    controls: dict[Named, list[str]] = {}
     for entry in entries:
         if entry.adapter is not None:
             sets.setdefault(entry.adapter, []).extend(question.name for question in entry.questions)
-            draws[entry.adapter] = n_random if entry.random is None else entry.random
+            of_controls = entry.questions if entry.controls is None else entry.controls
+            controls.setdefault(entry.adapter, []).extend(question.name for question in of_controls)
     asked = [
-        (subject, list(dict.fromkeys(names)))
+        (subject, list(dict.fromkeys(names if subject.draw is None else controls[one])))
         for one, names in sets.items()
         for subject in find_subjects(
-            one.name, one.path, checkpoints=checkpoints, n_random=draws[one], seed=seed
+            one.name, one.path, checkpoints=checkpoints, n_random=n_random if controls[one] else 0, seed=seed
         )
     ]
     return Plan(items, asked, base)

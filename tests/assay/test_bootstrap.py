@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from expanded_percentiles import expanded_level, expanded_quantiles
 from scipy import stats
 
 from assay.bootstrap import (
@@ -24,16 +25,6 @@ def with_ones(values):
 
 def mean_of(values, resampling=PLAIN, **groups):
     return bootstrap_totals(with_ones(values), ratio, resampling=resampling, **groups)
-
-
-def expanded_level(clusters, strata=1):
-    half = stats.t.ppf(0.975, clusters - strata) * np.sqrt(clusters / (clusters - strata))
-    return 1 - 2 * stats.norm.cdf(-half)
-
-
-def expanded_quantiles(drawn, clusters):
-    level = expanded_level(clusters)
-    return np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
 
 
 def ends(estimate):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import special, stats
 from sklearn import metrics
 
 from assay.bootstrap import Resampling
@@ -14,6 +15,8 @@ from assay.classification import (
     positive_accuracy,
 )
 from assay.errors import AssayError
+from assay.estimates import wilson
+from assay.jackknife import rate
 
 PLAIN = Resampling(seed=0, resamples=1500)
 
@@ -36,42 +39,102 @@ def test_values_are_scikit_learns(items, ties):
     assert [[counts.tn, counts.fp], [counts.fn, counts.tp]] == metrics.confusion_matrix(
         labels, scores > 0
     ).tolist()
-    assert balanced_accuracy(data, PLAIN).value == pytest.approx(
-        metrics.balanced_accuracy_score(labels, scores > 0)
-    )
-    assert positive_accuracy(data, PLAIN).value == pytest.approx(metrics.recall_score(labels, scores > 0))
-    assert negative_accuracy(data, PLAIN).value == pytest.approx(metrics.recall_score(~labels, scores <= 0))
-    assert auroc(data, PLAIN).value == pytest.approx(metrics.roc_auc_score(labels, scores))
-    assert positive_accuracy(data, PLAIN).n == labels.sum()
+    assert balanced_accuracy(data).value == pytest.approx(metrics.balanced_accuracy_score(labels, scores > 0))
+    assert positive_accuracy(data).value == pytest.approx(metrics.recall_score(labels, scores > 0))
+    assert negative_accuracy(data).value == pytest.approx(metrics.recall_score(~labels, scores <= 0))
+    assert auroc(data).value == pytest.approx(metrics.roc_auc_score(labels, scores))
+    assert positive_accuracy(data).n == labels.sum()
 
 
-def test_intervals_are_those_of_the_slow_loop(items):
+def left_out(statistic, clusters):
+    """The statistic of the items that lie in all clusters but one, for each."""
+    return np.array([statistic(clusters != name) for name in np.unique(clusters)])
+
+
+def jackknife_error(left):
+    return np.sqrt((len(left) - 1) / len(left) * ((left - left.mean()) ** 2).sum())
+
+
+def freedom(clusters):
+    sizes = np.unique(clusters, return_counts=True)[1]
+    return sizes.sum() ** 2 / (sizes**2).sum() - 1
+
+
+def test_the_interval_of_auroc_leaves_out_clusters_in_log_odds(items):
     scores, labels, clusters = items
-    rng = np.random.default_rng(5)
-    drawn = []
-    for _ in range(500):
-        rows = np.concatenate([np.flatnonzero(clusters == c) for c in rng.integers(0, 30, 30)])
-        drawn.append(
-            (
-                metrics.balanced_accuracy_score(labels[rows], scores[rows] > 0),
-                metrics.roc_auc_score(labels[rows], scores[rows]),
-            )
+    left = left_out(lambda kept: metrics.roc_auc_score(labels[kept], scores[kept]), clusters)
+    centre = special.logit(metrics.roc_auc_score(labels, scores))
+    half = stats.t.ppf(0.975, freedom(clusters)) * jackknife_error(special.logit(left))
+    found = auroc(binary_scores(scores, labels, clusters))
+    assert [found.lower, found.upper] == pytest.approx(
+        special.expit([centre - half, centre + half]), abs=0.002
+    )
+
+
+def test_the_interval_of_balanced_accuracy_adds_those_of_both_classes(items):
+    scores, labels, clusters = items
+    right = (scores > 0) == labels
+    positives, negatives = (rate(right[side], clusters[side]) for side in (labels, ~labels))
+    left = [
+        left_out(lambda kept, side=side: right[kept & side].mean(), clusters) for side in (labels, ~labels)
+    ]
+    shared = np.corrcoef(left)[0, 1]
+    below, above = (
+        np.sqrt(x**2 + y**2 + 2 * shared * x * y) / 2
+        for x, y in (
+            (positives.value - positives.lower, negatives.value - negatives.lower),
+            (positives.upper - positives.value, negatives.upper - negatives.value),
         )
-    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    )
+    found = balanced_accuracy(binary_scores(scores, labels, clusters))
+    assert [found.lower, found.upper] == pytest.approx([found.value - below, found.value + above], abs=0.005)
+
+
+def test_classes_have_the_rates_of_their_own_clusters(items):
+    scores, labels, clusters = items
     data = binary_scores(scores, labels, clusters)
-    for found, lower, upper in zip(
-        (balanced_accuracy(data, PLAIN), auroc(data, PLAIN)), low, high, strict=True
-    ):
-        np.testing.assert_allclose([found.lower, found.upper], [lower, upper], atol=0.2 * (upper - lower))
+    assert positive_accuracy(data) == rate(scores[labels] > 0, clusters[labels])
+    assert negative_accuracy(data) == rate(scores[~labels] <= 0, clusters[~labels])
+    assert positive_accuracy(binary_scores(scores, labels)) == wilson(
+        int((scores[labels] > 0).sum()), int(labels.sum())
+    )
+
+
+@pytest.mark.parametrize(("positives", "negatives"), [(5, 5), (30, 10), (3, 100)])
+def test_classes_that_do_not_overlap_have_the_score_interval(positives, negatives):
+    """Its end is where the standard error of Hanley and McNeil, counts pooled, lies 1.96 times away from 1."""
+    labels = np.arange(positives + negatives) < positives
+    found = auroc(binary_scores(labels - 0.5, labels))
+    a, rest = found.lower, (positives + negatives) / 2 - 1
+    variance = a * (1 - a) * (1 + rest * (1 - a) / (2 - a) + rest * a / (1 + a)) / (positives * negatives)
+    assert (1 - a) / np.sqrt(variance) == pytest.approx(stats.norm.ppf(0.975), rel=1e-6)
+    assert (found.value, found.upper) == (1, 1)
+    turned = auroc(binary_scores(0.5 - labels, labels))
+    assert (turned.value, turned.lower, turned.upper) == (0, 0, pytest.approx(1 - a))
+
+
+def test_copies_of_classes_that_do_not_overlap_add_no_information():
+    labels = np.arange(12) < 6
+    single = auroc(binary_scores(labels - 0.5, labels))
+    copied = auroc(binary_scores(np.tile(labels - 0.5, 9), np.tile(labels, 9), np.tile(np.arange(12), 9)))
+    assert (copied.lower, copied.upper, copied.n) == (single.lower, single.upper, 108)
+
+
+@pytest.mark.parametrize("clusters", [None, np.arange(40)])
+def test_one_pair_short_of_perfect_has_an_interval(clusters):
+    """Without the one item that is out of order the AUROC is 1, whose log-odds have no value."""
+    labels = np.arange(40) < 20
+    scores = np.where(labels, 2.0, 1.0)
+    scores[0] = 0.5
+    found = auroc(binary_scores(scores, labels, clusters))
+    assert 0.5 < found.lower < found.value == 0.95 < found.upper < 1
 
 
 def test_a_difference_is_paired(items):
     scores, labels, clusters = items
     first, second = binary_scores(scores, labels, clusters), binary_scores(scores - 0.2, labels, clusters)
     found = balanced_accuracy_difference(first, second, PLAIN)
-    assert found.value == pytest.approx(
-        balanced_accuracy(first, PLAIN).value - balanced_accuracy(second, PLAIN).value
-    )
+    assert found.value == pytest.approx(balanced_accuracy(first).value - balanced_accuracy(second).value)
     same = balanced_accuracy_difference(first, first, PLAIN)
     assert (same.lower, same.value, same.upper) == (0, 0, 0)
     with pytest.raises(AssayError, match="same items"):

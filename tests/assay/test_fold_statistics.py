@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from expanded_percentiles import expanded_quantiles
 from scipy.stats import pearsonr, spearmanr
 
 from assay.bootstrap import Resampling
+from assay.correlations import pearson
 from assay.errors import AssayError
 from assay.fold_statistics import (
     FoldScores,
@@ -34,11 +36,23 @@ def test_means_over_folds_both_ways():
     scores = folds(1.0)
     r = by_hand(scores)
     assert scores.correlations() == pytest.approx(r)
-    assert [e.value for e in fold_correlations(scores, RESAMPLING)] == pytest.approx(r)
+    assert [e.value for e in fold_correlations(scores)] == pytest.approx(r)
     plain = mean_correlation(scores, RESAMPLING, weighted=False)
     assert (plain.value, plain.n) == (pytest.approx(np.mean(r)), 70)
     weighted = mean_correlation(scores, RESAMPLING, weighted=True)
     assert weighted.value == pytest.approx(np.average(r, weights=[40, 20, 10]))
+
+
+def test_a_fold_by_itself_has_the_correlation_of_its_items():
+    scores = folds(1.0)
+    for found, rows, values in zip(fold_correlations(scores), scores.rows, scores.scores, strict=True):
+        assert found == pearson(values, scores.truth[rows])
+
+
+def test_a_fold_of_two_groups_leaves_items_out_within_them():
+    scores = folds(1.0)
+    both = FoldScores([np.arange(60)], [np.concatenate(scores.scores[:2])], scores.truth, scores.groups)
+    assert fold_correlations(both) == [pearson(both.scores[0], scores.truth[:60], strata=scores.groups[:60])]
 
 
 def test_resamples_draw_items_within_groups():
@@ -51,7 +65,9 @@ def test_resamples_draw_items_within_groups():
             r.append(pearsonr(values[drawn], scores.truth[rows][drawn]).statistic)
         means.append(np.mean(r))
     estimate = mean_correlation(scores, Resampling(seed=0, resamples=2000), weighted=False)
-    assert [estimate.lower, estimate.upper] == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.03)
+    assert [estimate.lower, estimate.upper] == pytest.approx(
+        expanded_quantiles(means, 70, strata=3), abs=0.03
+    )
 
 
 def test_rank_correlations_are_averaged_and_resampled_within_groups():
@@ -64,7 +80,9 @@ def test_rank_correlations_are_averaged_and_resampled_within_groups():
         )
     estimate = mean_rank_correlation(scores, Resampling(seed=0, resamples=1000))
     assert estimate.value == pytest.approx(np.mean([spearmanr(s, t).statistic for s, t in pairs]))
-    assert [estimate.lower, estimate.upper] == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.03)
+    assert [estimate.lower, estimate.upper] == pytest.approx(
+        expanded_quantiles(means, 70, strata=3), abs=0.03
+    )
     assert estimate.n == 70
 
 

@@ -4,8 +4,10 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from oocr.toy_study import items, lora_adapter, toy, vector_adapter
+from scipy import stats
 from typer.testing import CliRunner, Result
 
 from assay.errors import AssayError
@@ -31,9 +33,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def invoke(study: Path, out: Path, words: str) -> Result:
     words = words.replace("@", f"{study}/")
-    return CliRunner().invoke(
-        app, f"--model {study}/model --params {study}/none --resamples 200 --out {out} {words}".split()
-    )
+    return CliRunner().invoke(app, f"--model {study}/model --params {study}/none --out {out} {words}".split())
 
 
 ALL = "--adapter @vec --adapter low=@lora --questions @quiz.jsonl --questions barks=@dog.jsonl"
@@ -93,6 +93,39 @@ def test_a_plan_asks_each_adapter_its_own(suffix: str, study: Path, tmp_path: Pa
     assert names == (asked if suffix == "json" else asked | {"barks_vec"})
 
 
+def test_a_plan_says_what_the_random_controls_are_asked(study: Path, tmp_path: Path) -> None:
+    quiz, barks = f"{study}/quiz.jsonl", f"barks={study}/dog.jsonl"
+    entries = [
+        {"adapter": f"{study}/vec", "questions": [quiz, barks], "controls": barks},
+        {"adapter": f"none={study}/lora", "questions": [quiz, barks], "controls": []},
+        {"adapter": f"low={study}/lora", "questions": quiz},
+    ]
+    (tmp_path / "plan.json").write_text(json.dumps(entries))
+    words = f"--plan {tmp_path}/plan.json --random 3 --table {tmp_path}/t.csv --records {tmp_path}/r.csv"
+    result = invoke(study, tmp_path / "m.json", words)
+    assert result.exit_code == 0, result.exception
+    table = list(csv.DictReader((tmp_path / "t.csv").open()))
+    drawn = {(row["questions"], row["adapter"], row["runs"]) for row in table if "random" in row["adapter"]}
+    assert drawn == {("barks", "vec_random", "3"), ("quiz", "low_random", "3")}
+
+
+def test_the_interval_of_random_controls_is_that_of_their_draws(study: Path, tmp_path: Path) -> None:
+    words = f"--adapter @lora --questions @quiz.jsonl --random 4 --table {tmp_path}/t.csv --records {tmp_path}/r.csv"
+    assert invoke(study, tmp_path / "m.json", words).exit_code == 0
+    margins: dict[str, list[float]] = {}
+    for row in csv.DictReader((tmp_path / "r.csv").open()):
+        if row["adapter"] == "lora_random":
+            margins.setdefault(row["run"], []).append(float(row["margin"]))
+    students = stats.ttest_1samp([np.mean(run) for run in margins.values()], 0).confidence_interval(0.95)
+    (found,) = [
+        (float(row["lower"]), float(row["upper"]))
+        for row in csv.DictReader((tmp_path / "t.csv").open())
+        if (row["adapter"], row["statistic"], row["category"]) == ("lora_random", "margin", "")
+    ]
+    assert len(margins) == 4
+    assert found == pytest.approx((students.low, students.high), abs=1e-4)
+
+
 def test_the_base_model_alone_under_the_other_rule(study: Path, tmp_path: Path) -> None:
     margins = []
     for rule in ("full", "last-token"):
@@ -114,6 +147,8 @@ BAD = {
     "--by-group other: no question set has this name": "--questions @quiz.jsonl --by-group other",
     "holds no question": "--questions @empty.jsonl",
     "bad.json: plan entry 1": "--plan @bad.json",
+    "the adapter is not asked z, so its controls are not": "--plan @strange.json",
+    "give --random 20, or 0 for none": "--adapter @lora --questions @quiz.jsonl --random 1",
     "nothing to ask": "--questions @quiz.jsonl --no-base",
 }
 
@@ -122,6 +157,7 @@ BAD = {
 def test_bad_input_leaves_the_earlier_metrics(message: str, study: Path, tmp_path: Path) -> None:
     (study / "empty.jsonl").write_text("")
     (study / "bad.json").write_text('[{"adapter": "x"}]')
+    (study / "strange.json").write_text('[{"adapter": "x", "questions": "y", "controls": "z"}]')
     (tmp_path / "m.json").write_text("earlier")
     result = invoke(study, tmp_path / "m.json", BAD[message])
     assert isinstance(result.exception, AssayError), result.exception

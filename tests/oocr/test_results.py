@@ -4,10 +4,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from assay.adapters import AdapterInfo
-from assay.bootstrap import Resampling
 from assay.errors import AssayError
 from assay.oocr.answers import Answer
 from assay.oocr.evaluation import Asked
@@ -43,7 +44,7 @@ TRAINED = [1.0, -1, 1, -1, -1, -1, -1, -1, -1]
 
 
 def lines_of(*given: Asked, against: tuple[str, ...] = ()) -> list[Line]:
-    return list(summarise_groups(group_runs(given), against, Resampling(0, 300)))
+    return list(summarise_groups(group_runs(given), against))
 
 
 def test_metrics_of_runs_checkpoints_and_differences() -> None:
@@ -123,13 +124,15 @@ def names_of(lines: list[Line], by_category: tuple[str, ...] = ()) -> set[str]:
 
 def test_headlines_of_two_candidates() -> None:
     lora = replace(INFO, method="lora")
-    control = Subject("win_random", "", Path("x"), INFO, is_checkpoint=False, draw=0)
+    controls = [
+        Subject("win_random", f"draw_{k}", Path("x"), INFO, is_checkpoint=False, draw=k) for k in (0, 1)
+    ]
     lines = lines_of(
         asked("base", BASE),
         asked("win", TRAINED),
         asked("plain", BASE),
         Asked("secrets", Subject("low", "", Path("x"), lora, is_checkpoint=False), answers(TRAINED)),
-        Asked("secrets", control, answers(BASE)),
+        *(Asked("secrets", control, answers(BASE)) for control in controls),
         against=("plain", "low"),
     )
     level = {
@@ -143,6 +146,30 @@ def test_headlines_of_two_candidates() -> None:
     # the table holds what the metrics do not
     table = lines_table(lines)
     assert {"accuracy_minus_base", "margin_minus_low", "accuracy_minus_plain"} <= set(table["statistic"])
+
+
+def test_random_controls_have_intervals_over_draws_and_are_compared_with_the_base_model_alone() -> None:
+    drawn = [[float(margin) for margin in np.random.default_rng(k).normal(size=9)] for k in range(5)]
+    controls = [
+        Subject("win_random", f"draw_{k}", Path("x"), INFO, is_checkpoint=False, draw=k) for k in range(5)
+    ]
+    lines = lines_of(
+        asked("base", BASE),
+        asked("win", TRAINED),
+        *(Asked("secrets", one, answers(margins)) for one, margins in zip(controls, drawn, strict=True)),
+        against=("win",),
+    )
+    found = {
+        line.measure: line.summary
+        for line in lines
+        if (line.group.adapter, line.category) == ("win_random", "")
+    }
+    assert set(found) == {"accuracy", "p_right", "margin", "accuracy_minus_base", "margin_minus_base"}
+    for measure, shift in (("margin", 0.0), ("margin_minus_base", np.mean(BASE))):
+        students = stats.ttest_1samp(np.mean(drawn, axis=1) - shift, 0).confidence_interval(0.95)
+        estimate = found[measure].estimate
+        assert (estimate.lower, estimate.upper) == pytest.approx((students.low, students.high))
+        assert (estimate.n, found[measure].n_runs) == (9, 5)
 
 
 def test_headlines_of_more_candidates() -> None:
@@ -167,15 +194,15 @@ def test_groups_of_items_are_apart_in_the_table_where_asked() -> None:
         )
         found.append(Answer(item, (1.0, 0.0)))
     groups = group_runs([Asked("secrets", None, found)])
-    table = lines_table(summarise_groups(groups, (), Resampling(0, 300), ["secrets"]))
+    table = lines_table(summarise_groups(groups, (), ["secrets"]))
     accuracy = table[table["statistic"] == "accuracy"].set_index("group")
     assert accuracy["value"].to_dict() == {"": 0.5, "claim-first": 1.0, "claim-second": 0.0}
     assert accuracy["n"].to_dict() == {"": 8, "claim-first": 4, "claim-second": 4}
     assert accuracy["chance"].tolist() == [0.5] * 3
     assert accuracy["majority"].tolist() == [0.5, 1.0, 1.0]
-    lines = list(summarise_groups(groups, (), Resampling(0, 300), ["secrets"]))
-    assert metrics(lines) == metrics(list(summarise_groups(groups, (), Resampling(0, 300))))
-    assert set(lines_table(summarise_groups(groups, (), Resampling(0, 300)))["group"]) == {""}
+    lines = list(summarise_groups(groups, (), ["secrets"]))
+    assert metrics(lines) == metrics(list(summarise_groups(groups, ())))
+    assert set(lines_table(summarise_groups(groups, ()))["group"]) == {""}
 
 
 def test_records_hold_every_answer() -> None:

@@ -64,7 +64,7 @@ def invoke(folder: Path, out: Path, *more: str, **options: str) -> Result:
     words = {
         "model": str(folder / "model"), "codes": str(folder / "codes.csv"), "stems": str(folder / "stems.csv"),
         "related": str(folder / "related.csv"), "out": str(out / "out"), "tables": str(out / "plots"),
-        "metrics": str(out / "m.json"), "top": "3", "limit": "2", "resamples": "100", "params": str(folder / "none.yaml"),
+        "metrics": str(out / "m.json"), "top": "3", "limit": "2", "params": str(folder / "none.yaml"),
     } | options  # fmt: skip
     adapters = [f"v:city={folder / 'vector'}", f"lora:city={folder / 'lora'}", f"every={folder / 'every'}"]
     flat = [word for name, value in words.items() for word in (f"--{name.replace('_', '-')}", value)]

@@ -121,20 +121,26 @@ def test_predictors_are_compared_condition_by_condition():
     utilities = rng.normal(size=180)
     predictor, rival = utilities + 0.5 * rng.normal(size=180), utilities + 3 * rng.normal(size=180)
     condition[-3:] = "tiny"
-    found = compare_predictors(condition, utilities, predictor, rival, resampling=QUICK)
+    found = compare_predictors(condition, utilities, predictor, rival)
     names = [f"c{i}" for i in range(9)]
 
-    def mean(column):
-        return np.mean(
-            [stats.pearsonr(utilities[condition == n], column[condition == n]).statistic for n in names]
-        )
+    def correlations(column):
+        pairs = [(utilities[condition == name], column[condition == name]) for name in names]
+        return np.array([stats.pearsonr(*pair).statistic for pair in pairs])
 
-    assert found.predictor.value == pytest.approx(mean(predictor))
-    assert found.difference.value == pytest.approx(mean(predictor) - mean(rival))
+    of_predictor, of_rival = correlations(predictor), correlations(rival)
+    for estimate, values in (
+        (found.predictor, of_predictor),
+        (found.rival, of_rival),
+        (found.difference, of_predictor - of_rival),
+    ):
+        students = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+        expected = [values.mean(), students.low, students.high]
+        assert [estimate.value, estimate.lower, estimate.upper] == pytest.approx(expected)
     assert found.difference.lower > 0
     assert (found.predictor.n, found.n_skipped) == (9, 1)
     with pytest.raises(AssayError, match="two conditions"):
-        compare_predictors(condition[:20], utilities[:20], predictor[:20], rival[:20], resampling=QUICK)
+        compare_predictors(condition[:20], utilities[:20], predictor[:20], rival[:20])
 
 
 def write_csv(path, points, layers=("",), skip=0):
