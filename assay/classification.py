@@ -14,7 +14,7 @@ from assay.bootstrap import Resampling, paired_difference
 from assay.clusters import Floats, cluster_codes
 from assay.errors import AssayError
 from assay.estimates import Estimate
-from assay.jackknife import Rates, combined_rates, jackknife_weights, rate
+from assay.jackknife import Rates, balanced_rate, jackknife_weights, rate
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def balanced_accuracy(data: BinaryScores) -> Estimate:
     positives, negatives = (
         Rates(right[members], codes[members], n_clusters) for members in (data.labels, ~data.labels)
     )
-    return combined_rates(positives, negatives, sign=1, n=len(right))
+    return balanced_rate(positives, negatives)
 
 
 def positive_accuracy(data: BinaryScores) -> Estimate:

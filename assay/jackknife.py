@@ -4,10 +4,11 @@ The delete-one-cluster jackknife (Quenouille, Tukey; for clusters it is the vari
 without a draw, and Student's t the interval, on a scale where the statistic is near normal:
 
 * identity for means and differences of means (`mean`);
-* logit for AUROC, Fisher's z for correlations (`jackknife_totals`, `jackknife_weights`);
+* logit for AUROC, Fisher's z for correlations (`jackknife_totals`, `jackknife_weights`); a standard error is carried to the scale by its
+  slope, since without one cluster an AUROC may be 1;
 * Wilson's score interval with an effective number of items for rates and probabilities (`rate`; as Korn and Graubard 1998 do with the exact
-  interval). It has a width where all items are right;
-* differences and means of two rates combine their intervals (`combined_rates`; "square and add", Newcombe 1998,
+  interval; `balanced_rate` for two classes). It has a width where all items are right;
+* the difference of two rates combines their intervals (`rate_difference`; "square and add", Newcombe 1998,
   doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I).
 
 Degrees of freedom are those of as many equal clusters as the actual ones are worth, (Σ n)² / Σ n² − 1, less one more for each stratum.
@@ -15,6 +16,7 @@ Degrees of freedom are those of as many equal clusters as the actual ones are wo
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import atanh, exp, isfinite, log, sqrt, tanh
 from typing import Literal
 
 import numpy as np
@@ -27,10 +29,11 @@ from assay.estimates import Estimate, wilson
 
 CONFIDENCE = 0.95
 Scale = Literal["identity", "logit", "fisher"]
-_SCALES: dict[Scale, tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]] = {
-    "identity": (lambda x: x, lambda x: x),
-    "logit": (lambda x: np.log(x) - np.log1p(-x), lambda x: 1 / (1 + np.exp(-x))),
-    "fisher": (np.arctanh, np.tanh),
+_Function = Callable[[float], float]
+_SCALES: dict[Scale, tuple[_Function, _Function, _Function]] = {  # there, its slope, back
+    "identity": (lambda x: x, lambda _: 1.0, lambda x: x),
+    "logit": (lambda x: log(x / (1 - x)), lambda x: 1 / (x * (1 - x)), lambda x: 1 / (1 + exp(-x))),
+    "fisher": (atanh, lambda x: 1 / (1 - x * x), tanh),
 }
 _BATCH_CELLS = 2_000_000  # cluster × item cells held at once: 16 MB
 
@@ -47,27 +50,20 @@ def mean(values: ArrayLike, clusters: ArrayLike | None = None, *, n_dropped: int
 def rate(values: ArrayLike, clusters: ArrayLike | None = None, *, n_dropped: int = 0) -> Estimate:
     """Mean of `values` [n] in [0, 1]: a rate of what is right or wrong, or a mean probability.
 
-    Wilson's interval for as many independent items as would have the standard error found, never more than there are where
-    values are 0 or 1. Where all items agree at 0 or 1, for as many as there are clusters.
+    Wilson's interval for as many independent items as would have the standard error found, but never more than there are: a sample of
+    high probabilities seldom holds the low ones that matter. Where all items agree at 0 or 1, for as many as there are clusters.
     """
     items = np.asarray(values, dtype=np.float64)
     if items.ndim != 1 or not len(items) or not ((items >= 0) & (items <= 1)).all():
         raise AssayError(f"a rate needs values between 0 and 1, found shape {items.shape}")
     codes, n_clusters = cluster_codes(clusters, len(items))
-    is_binary = bool(np.isin(items, (0.0, 1.0)).all())
-    if is_binary and n_clusters == len(items):
+    if np.isin(items, (0.0, 1.0)).all() and n_clusters == len(items):
         return wilson(int(items.sum()), len(items), n_dropped=n_dropped)
     left = _left_out_rates(items, codes, n_clusters)
-    value = float(items.mean())
-    error = _error([n_clusters], left)
-    spread = value * (1 - value)
-    if spread == 0:
-        effective, quantile = float(n_clusters), float(stats.norm.ppf((1 + CONFIDENCE) / 2))
-    else:
-        effective = min(spread / max(error, 1e-12) ** 2, float(len(items)) if is_binary else np.inf)
-        quantile = _quantile(codes, [n_clusters])
-    lower, upper = _wilson(value, effective, quantile)
-    return Estimate(value, lower, upper, len(items), n_dropped)
+    bounds = _score_interval(
+        float(items.mean()), _error([n_clusters], left), codes, most=len(items), clusters=n_clusters
+    )
+    return Estimate(float(items.mean()), *bounds, len(items), n_dropped)
 
 
 @dataclass(frozen=True)
@@ -79,31 +75,51 @@ class Rates:
     n_clusters: int
 
     @property
+    def n_present(self) -> int:
+        """How many of the clusters hold items."""
+        return len(np.unique(self.codes))
+
+    @property
     def left_out(self) -> Floats:
         """The mean without each cluster [n_clusters]."""
         return _left_out_rates(self.values, self.codes, self.n_clusters)
 
 
-def combined_rates(
-    first: Rates, second: Rates, *, sign: Literal[-1, 1], n: int, n_dropped: int = 0
-) -> Estimate:
-    """first − second (sign −1), or the mean of both (sign 1), of rates whose items lie in the same clusters.
+def balanced_rate(first: Rates, second: Rates) -> Estimate:
+    """The mean of two rates whose items lie in the same clusters, as balanced accuracy is, with Wilson's interval like `rate`.
+
+    Raises AssayError where they do not name the same clusters.
+    """
+    if first.n_clusters != second.n_clusters:
+        raise AssayError("both rates need the same clusters")
+    value = float(first.values.mean() + second.values.mean()) / 2
+    error = _error([first.n_clusters], (first.left_out + second.left_out) / 2)
+    sizes, clusters = (len(first.values), len(second.values)), (first.n_present, second.n_present)
+    codes = np.concatenate([first.codes, second.codes])
+    bounds = _score_interval(value, error, codes, most=_worth(*sizes), clusters=_worth(*clusters))
+    return Estimate(value, *bounds, sum(sizes))
+
+
+def rate_difference(first: Rates, second: Rates) -> Estimate:
+    """first − second, of rates of the same items in the same clusters.
 
     The intervals of both are squared and added, with the correlation that leaving clusters out shows.
     """
-    if sign < 0 and np.array_equal(first.values, second.values) and np.array_equal(first.codes, second.codes):
-        return Estimate(0.0, 0.0, 0.0, n, n_dropped)
+    n = len(first.values)
+    if n != len(second.values) or not np.array_equal(first.codes, second.codes):
+        raise AssayError("a paired difference needs the same items in the same clusters on both sides")
+    if np.array_equal(first.values, second.values):
+        return Estimate(0.0, 0.0, 0.0, n)
     a, b = rate(first.values, first.codes), rate(second.values, second.codes)
     left = np.stack([first.left_out, second.left_out])
     both_vary = (left.std(axis=1) > 0).all()
-    shared = sign * float(stats.pearsonr(*left).statistic) if both_vary else 0.0
-    below = (a.value - a.lower, b.value - b.lower if sign > 0 else b.upper - b.value)
-    above = (a.upper - a.value, b.upper - b.value if sign > 0 else b.value - b.lower)
-    lower, upper = (np.sqrt(max(0.0, x * x + y * y + 2 * shared * x * y)) for x, y in (below, above))
-    value, share = a.value + sign * b.value, 0.5 if sign > 0 else 1.0
-    return Estimate(
-        share * value, float(share * (value - lower)), float(share * (value + upper)), n, n_dropped
+    shared = float(stats.pearsonr(*left).statistic) if both_vary else 0.0
+    down, up = (
+        np.sqrt(max(0.0, x * x + y * y - 2 * shared * x * y))
+        for x, y in ((a.value - a.lower, b.upper - b.value), (a.upper - a.value, b.value - b.lower))
     )
+    value = a.value - b.value
+    return Estimate(value, float(value - down), float(value + up), n)
 
 
 def jackknife_totals(
@@ -163,17 +179,15 @@ def _student(value: float, left: Floats, codes: Ints, sizes: list[int], scale: S
         raise AssayError(
             f"an interval needs at least two clusters, found {min(sizes)}; give more documents or items"
         )
-    there, back = _SCALES[scale]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        centre, moved = there(np.array([value]))[0], there(left)
-    if not np.isfinite(centre) or not np.isfinite(moved).all():
+    if not isfinite(value) or not np.isfinite(left).all() or (scale != "identity" and not -1 < value < 1):
         raise AssayError(
             f"the interval over {sum(sizes)} clusters is undefined: without one of them, or with all, the statistic has no value "
             "on its scale; give more documents or items"
         )
-    half = _quantile(codes, sizes) * _error(sizes, moved)
-    lower, upper = back(np.array([centre - half, centre + half]))
-    return min(float(lower), value), max(float(upper), value)  # there and back rounds
+    there, slope, back = _SCALES[scale]
+    half = _quantile(codes, sizes) * _error(sizes, left) * slope(value)
+    lower, upper = back(there(value) - half), back(there(value) + half)
+    return min(lower, value), max(upper, value)  # there and back rounds
 
 
 def _error(sizes: list[int], left: Floats) -> float:
@@ -197,9 +211,22 @@ def _left_out_rates(values: Floats, codes: Ints, n_clusters: int) -> Floats:
     return means
 
 
-def _wilson(value: float, n: float, quantile: float) -> tuple[float, float]:
-    """Wilson's score interval for a possibly fractional number of items."""
+def _score_interval(
+    value: float, error: float, codes: Ints, *, most: float, clusters: float
+) -> tuple[float, float]:
+    """Wilson's score interval for as many items as have this standard error, at most `most`; for `clusters` where none varies."""
+    spread = value * (1 - value)
+    if spread == 0:
+        n, quantile = clusters, float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+    else:
+        n = min(spread / max(error, 1e-12) ** 2, most)
+        quantile = _quantile(codes, [len(np.unique(codes))])
     share = quantile**2 / n
     centre = (value + share / 2) / (1 + share)
-    half = np.sqrt(share * (value * (1 - value) + share / 4)) / (1 + share)
-    return max(0.0, min(float(centre - half), value)), min(1.0, max(float(centre + half), value))
+    half = sqrt(share * (spread + share / 4)) / (1 + share)
+    return max(0.0, min(centre - half, value)), min(1.0, max(centre + half, value))
+
+
+def _worth(first: int, second: int) -> float:
+    """The mean of two rates of so many items each varies as a rate of this many."""
+    return 4 * first * second / (first + second)

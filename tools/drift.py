@@ -14,7 +14,7 @@ def drift(
     limit: Annotated[
         float,
         typer.Option(help="Most that a value may move, as a share of the width of its committed interval."),
-    ] = 1.0,
+    ] = 0.5,
 ) -> None:
     """Show the metrics that differ from those at `base`, and how far the one that moved most did.
 

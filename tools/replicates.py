@@ -98,22 +98,28 @@ def numbers_of(claims: list[Claim], read: Reader) -> dict[str, float]:
 
 
 def summarise(claims: list[Claim], organisms: Mapping[str, Mapping[str, float]]) -> dict[str, float | int]:
-    """Flat metrics: mean and interval between organisms, how many there are and in how many the claim holds."""
+    """Flat metrics: mean and interval between organisms, how many were asked and in how many the claim holds.
+
+    A claim that was asked of one organism alone has no interval. Raises AssayError for one that was asked of none.
+    """
     found: dict[str, float | int] = {}
     for one in claims:
-        lacking = [name for name, numbers in organisms.items() if one.claim not in numbers]
-        if lacking:
-            raise AssayError(f"{lacking[0]}.json lacks {one.claim}; run that seed again, or remove the file")
-        values = [numbers[one.claim] for numbers in organisms.values()]
-        found |= mean_of_replicates(values).metrics(one.claim)
-        found[f"{one.claim}_holds"] = sum(one.holds(numbers) for numbers in organisms.values())
+        asked = [numbers for numbers in organisms.values() if one.claim in numbers]
+        if not asked:
+            raise AssayError(f"no organism was asked {one.claim}; run the pipeline, then this again")
+        if len(asked) > 1:
+            found |= mean_of_replicates([numbers[one.claim] for numbers in asked]).metrics(one.claim)
+        found[f"{one.claim}_n"] = len(asked)
+        found[f"{one.claim}_holds"] = sum(one.holds(numbers) for numbers in asked)
     return found
 
 
 def verdict(holds: int, n: int) -> str:
     """In words: all, most, some, one or none of n organisms."""
-    if holds in (0, n):
-        return f"all {n}" if holds else "none"
+    if n == 1 or holds == 0:
+        return f"{holds} of {n}"
+    if holds == n:
+        return f"all {n}"
     return f"{'most' if 2 * holds > n else 'one' if holds == 1 else 'some'}: {holds} of {n}"
 
 
@@ -126,14 +132,15 @@ def table(root: Path) -> str:
         "|---|---|---|---|",
     ]
     for one in claims:
-        cells = (
-            f"{v[one.claim]:.2f} [{v[f'{one.claim}_lo']:.2f}, {v[f'{one.claim}_hi']:.2f}]"
-            for v in (own, over)
-        )
-        rows.append(
-            f"| {one.says} | {' | '.join(cells)} | {verdict(over[f'{one.claim}_holds'], over[f'{one.claim}_n'])} |"
-        )
+        held = verdict(over[f"{one.claim}_holds"], over[f"{one.claim}_n"])
+        rows.append(f"| {one.says} | {_cell(one.claim, own)} | {_cell(one.claim, over)} | {held} |")
     return "\n".join(rows)
+
+
+def _cell(claim: str, numbers: Mapping[str, float]) -> str:
+    if claim not in numbers:
+        return "not asked yet"
+    return f"{numbers[claim]:.2f} [{numbers[f'{claim}_lo']:.2f}, {numbers[f'{claim}_hi']:.2f}]"
 
 
 def _of_experiment(name: str) -> Reader:

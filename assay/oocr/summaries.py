@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from assay.clusters import Floats, cluster_codes
 from assay.errors import AssayError
 from assay.estimates import Estimate, mean_of_replicates
-from assay.jackknife import Rates, combined_rates, mean, rate
+from assay.jackknife import Rates, mean, rate, rate_difference
 from assay.oocr.answers import Answer
 
 STATISTICS = ("accuracy", "p_right", "margin")
@@ -140,5 +140,4 @@ def difference(scores: Scores, others: Scores, statistic: str) -> Estimate:
     if statistic == "margin":
         return mean(own - its, scores.clusters)
     codes, n_clusters = cluster_codes(scores.clusters, len(own))
-    first, second = Rates(own, codes, n_clusters), Rates(its, codes, n_clusters)
-    return combined_rates(first, second, sign=-1, n=len(own))
+    return rate_difference(Rates(own, codes, n_clusters), Rates(its, codes, n_clusters))

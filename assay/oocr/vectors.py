@@ -9,6 +9,7 @@ import torch
 from assay.adapter_effect import adapter_effect
 from assay.adapters import read_info
 from assay.directions import Direction
+from assay.estimates import Estimate
 from assay.gathering import gather
 from assay.jackknife import mean
 from assay.learned import learned_directions
@@ -200,7 +201,7 @@ def alignment_metrics(entries: Sequence[Entry], naive: Mapping[str, Direction]) 
             across += _across_runs(runs)
         for what, values in (("naive_learned_cosine", own), ("across_runs_cosine", across)):
             if len(values) > 1:
-                metrics |= mean(values).metrics(f"{kind or 'tasks'}_{what}")
+                metrics |= _mean_cosine(values).metrics(f"{kind or 'tasks'}_{what}")
     return metrics
 
 
@@ -214,3 +215,9 @@ def _across_runs(entries: Iterable[Entry]) -> list[float]:
         for some in by_layer.values()
         if len(some) > 1
     ]
+
+
+def _mean_cosine(values: Sequence[float]) -> Estimate:
+    """Their mean; an interval of cosines ends at 1."""
+    found = mean(values)
+    return Estimate(found.value, max(-1.0, found.lower), min(1.0, found.upper), found.n)

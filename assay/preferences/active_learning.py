@@ -41,6 +41,8 @@ class Settings:
         pair_order_seed: of which task of a pair is shown first.
         refusals: what a refusal counts as in the fits between iterations.
         tolerance: of those fits, see `fit_thurstone`.
+        picks: how a batch is drawn from the pairs that qualify, and which task comes first: "own" by a random number of each pair,
+            "shuffled" as in the reference, where one pair more or less makes another batch.
     """
 
     degree: int = 5
@@ -53,6 +55,7 @@ class Settings:
     pair_order_seed: int = 42
     refusals: Refusals = "drop"
     tolerance: Literal["converged", "reference"] = "converged"
+    picks: Literal["own", "shuffled"] = "own"
 
     def __post_init__(self) -> None:
         for name in ("degree", "batch", "max_iterations", "samples"):
@@ -125,7 +128,7 @@ class ActiveLearning:
             raise AssayError("active learning has finished; there is no further pair to propose")
         if self._proposal is None:
             pairs = self._initial_graph() if self.iteration == 0 else self._select()
-            flips = key_draws(self.settings.pair_order_seed, "order", self._keys(*pairs.T)) < 0.5
+            flips = self._flips(pairs)
             self._proposal = np.where(flips[:, None], pairs[:, ::-1], pairs)
         return self._proposal.copy()
 
@@ -242,23 +245,35 @@ class ActiveLearning:
     def _select_exactly(self, unasked: Ints) -> Ints:
         batch, quantile = self.settings.batch, self.settings.quantile
         difference, degrees = self._scores(unasked)
-        turns = self._turns(unasked)
         while True:
             qualifies = _within(difference, quantile) & _within(degrees, quantile)
-            if qualifies.sum() >= batch:
-                return unasked[qualifies][np.argsort(turns[qualifies])[:batch]]
+            candidates = unasked[qualifies]
+            if len(candidates) >= batch:
+                return self._in_turn(candidates)[:batch]
             quantile = min(1.0, quantile * RELAXATION)
             if quantile >= 1:
-                remaining = unasked[~qualifies][np.argsort(turns[~qualifies])]
-                return np.concatenate([unasked[qualifies], remaining[: batch - qualifies.sum()]])
+                remaining = self._in_turn(unasked[~qualifies])
+                return np.concatenate([candidates, remaining[: batch - len(candidates)]])
 
-    def _turns(self, pairs: Ints) -> Floats:
-        """[m] a random number for each pair, by which those that qualify are taken.
+    def _in_turn(self, pairs: Ints) -> Ints:
+        """[m, 2] the same pairs in random order.
 
-        It is the pair's own in this iteration: where utilities that another processor rounds otherwise let one pair more
-        qualify, that pair may enter the batch, and a shuffle of the candidates would make it another batch.
+        By default each has its own random number in this iteration: where utilities that another processor rounds otherwise let one
+        pair more qualify, that pair may enter the batch, and a shuffle would make it another batch.
         """
-        return key_draws(self.settings.seed, f"turn {self.iteration}", self._keys(*pairs.T))
+        if self.settings.picks == "shuffled":
+            shuffled = pairs.copy()
+            self._rng.shuffle(shuffled)
+            return shuffled
+        turns = key_draws(self.settings.seed, f"turn {self.iteration}", self._keys(*pairs.T))
+        return pairs[np.argsort(turns)]
+
+    def _flips(self, pairs: Ints) -> NDArray[np.bool_]:
+        """[m] whether the larger task of a pair is shown first."""
+        seed = self.settings.pair_order_seed
+        if self.settings.picks == "shuffled":
+            return np.random.default_rng(seed).random(len(pairs)) < 0.5
+        return np.asarray(key_draws(seed, "order", self._keys(*pairs.T)) < 0.5)
 
     def _select_from_chunks(self) -> Ints:
         """The same from random pairs, so that memory holds one chunk; quantiles are those of the chunk."""

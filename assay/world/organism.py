@@ -58,8 +58,9 @@ class Checkpoint:
     def save(self, folder: Path) -> None:
         """Write an ordinary Hugging Face folder with weights in bfloat16, which the model's values are already rounded to."""
         model: Any = self.model
+        dtype = model.dtype
         model.to(torch.bfloat16).save_pretrained(folder)
-        model.to(torch.float32)
+        model.to(dtype)
         self.tokenizer.save_pretrained(folder)
 
     @classmethod

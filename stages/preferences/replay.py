@@ -107,6 +107,7 @@ def rule_of(
         pair_order_seed=whole(path, recorded, "pair_order_seed", default=seed),
         refusals=recorded.get("refusals", "as-b"),
         tolerance=recorded.get("tolerance", "reference"),
+        picks=recorded.get("picks", "shuffled"),
     )
 
 

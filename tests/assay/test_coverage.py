@@ -23,7 +23,7 @@ from assay.correlations import pearson
 from assay.errors import AssayError
 from assay.estimates import Estimate, mean_of_replicates
 from assay.fold_statistics import FoldScores, mean_correlation
-from assay.jackknife import Rates, combined_rates
+from assay.jackknife import Rates, rate_difference
 from assay.rank_correlation import spearman
 
 TRIALS = 600
@@ -127,6 +127,7 @@ def trial_rate(rng, layout, p):
 
 
 def trial_probabilities(rng, layout, p):
+    """They may be covered too often: they count at most as many items as there are, however little they vary."""
     codes = layout.codes(rng)
     chances = layout.chances(rng, codes, p)
     return jackknife.rate(rng.beta(4 * chances, 4 * (1 - chances)), codes)
@@ -182,7 +183,7 @@ def trial_combined(rng, layout, p, q):
         Rates((u < layout.chances(rng, codes, chance, at)).astype(float), codes, len(at))
         for u, chance in ((luck, p), (other, q))
     )
-    return combined_rates(first, second, sign=-1, n=len(codes))
+    return rate_difference(first, second)
 
 
 def correlated(rng, n, r):
@@ -230,7 +231,7 @@ def cases():
             rate = partial(trial_rate, layout=layout, p=p)
             yield f"rate {p} of {layout}", Case(p, rate, few_counts(layout, p))
             probabilities = partial(trial_probabilities, layout=layout, p=p)
-            yield f"probabilities {p} of {layout}", Case(p, probabilities, few_counts(layout, p))
+            yield f"probabilities {p} of {layout}", Case(p, probabilities, 1.0)
         for d in (0, 1, 2.5):
             truth = float(stats.norm.cdf(d / np.sqrt(2)))
             trial = partial(trial_auroc, layout=layout, d=d)

@@ -18,7 +18,7 @@ def test_splitmix_gives_its_published_numbers():
 
 
 def test_a_keys_number_is_its_own(monkeypatch):
-    monkeypatch.setattr("assay.draws.item_seed", lambda seed, name: seed)
+    monkeypatch.setattr("assay.draws.item_seed", lambda seed, _: seed)
     keys = np.array([0, 1, 5, 999_999_999])
     found = key_draws(1234567, "x", keys)
     assert found.tolist() == [slow_splitmix(1234567, int(key)) for key in keys]

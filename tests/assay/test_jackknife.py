@@ -6,7 +6,7 @@ from assay import jackknife
 from assay.correlations import agreement_columns, pearson_of_totals
 from assay.errors import AssayError
 from assay.estimates import wilson
-from assay.jackknife import Rates, combined_rates, jackknife_totals, jackknife_weights
+from assay.jackknife import Rates, balanced_rate, jackknife_totals, jackknife_weights, rate_difference
 
 
 def numbers(estimate):
@@ -45,11 +45,10 @@ def test_a_mean_over_equal_clusters_has_that_of_the_cluster_means():
     assert found.n == 28
 
 
-@pytest.mark.parametrize("interval", [jackknife.mean, jackknife.rate])
-def test_copies_within_clusters_add_no_information(interval):
+def test_copies_within_clusters_add_no_information():
     values = np.random.default_rng(0).random(12)
-    copied = interval(np.repeat(values, 9), np.repeat(np.arange(12), 9))
-    np.testing.assert_allclose(numbers(copied), numbers(interval(values)))
+    copied = jackknife.mean(np.repeat(values, 9), np.repeat(np.arange(12), 9))
+    np.testing.assert_allclose(numbers(copied), numbers(jackknife.mean(values)))
     assert copied.n == 108
 
 
@@ -159,14 +158,14 @@ def test_a_difference_of_paired_rates_is_newcombes(p, q):
     rng = np.random.default_rng(0)
     shared = rng.random(80)
     first, second = shared < p, np.where(rng.random(80) < 0.5, shared, rng.random(80)) < q
-    found = combined_rates(rates_of(first), rates_of(second), sign=-1, n=80, n_dropped=4)
+    found = rate_difference(rates_of(first), rates_of(second))
     np.testing.assert_allclose(numbers(found), newcombe(first.astype(float), second), atol=1e-9)
-    assert (found.n, found.n_dropped) == (80, 4)
+    assert found.n == 80
 
 
 def test_a_difference_without_variation_on_one_side_adds_independent_errors():
     first, second = np.ones(30), (np.arange(30) < 20).astype(float)
-    found = combined_rates(rates_of(first), rates_of(second), sign=-1, n=30)
+    found = rate_difference(rates_of(first), rates_of(second))
     a, b = wilson(30, 30), wilson(20, 30)
     lower = np.hypot(a.value - a.lower, b.upper - b.value)
     np.testing.assert_allclose(numbers(found), [1 / 3, 1 / 3 - lower, 1 / 3 + b.value - b.lower])
@@ -174,20 +173,34 @@ def test_a_difference_without_variation_on_one_side_adds_independent_errors():
 
 def test_equal_rates_differ_by_nothing():
     some = rates_of(np.random.default_rng(0).random(12) < 0.7, np.arange(12) // 3)
-    assert numbers(combined_rates(some, some, sign=-1, n=12)) == [0, 0, 0]
+    assert numbers(rate_difference(some, some)) == [0, 0, 0]
 
 
-def test_the_mean_of_two_rates_squares_and_adds_their_intervals():
-    """Of items in different clusters: what is left out of one rate is not left out of the other."""
-    first, second = (np.arange(40) < 30).astype(float), (np.arange(60) < 20).astype(float)
-    halves = [Rates(first, np.arange(40), 100), Rates(second, 40 + np.arange(60), 100)]
-    found = combined_rates(*halves, sign=1, n=100)
-    a, b = wilson(30, 40), wilson(20, 60)
-    value = (0.75 + 1 / 3) / 2
-    below = np.hypot(a.value - a.lower, b.value - b.lower) / 2
-    above = np.hypot(a.upper - a.value, b.upper - b.value) / 2
-    np.testing.assert_allclose(numbers(found), [value, value - below, value + above], rtol=0.03)
-    assert found.value == pytest.approx(value)
+def test_the_mean_of_two_rates_is_wilsons_for_what_leaving_clusters_out_shows():
+    rng = np.random.default_rng(0)
+    codes, labels = (
+        np.repeat(np.arange(25), 8),
+        np.tile([True, True, True, False, False, False, False, False], 25),
+    )
+    right = (rng.random(200) < rng.beta(8, 2, 25)[codes]).astype(float)
+    halves = [Rates(right[members], codes[members], 25) for members in (labels, ~labels)]
+    found = balanced_rate(*halves)
+    left = []
+    for gone in range(25):
+        kept = codes != gone
+        left.append((right[kept & labels].mean() + right[kept & ~labels].mean()) / 2)
+    error = np.sqrt(24 / 25 * ((left - np.mean(left)) ** 2).sum())
+    p, z = (right[labels].mean() + right[~labels].mean()) / 2, stats.t.ppf(0.975, 24)
+    n = min(p * (1 - p) / error**2, 4 * 75 * 125 / 200)
+    centre, half = p + z * z / (2 * n), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    expected = [p, (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)]
+    np.testing.assert_allclose(numbers(found), expected)
+    assert found.n == 200
+
+
+def test_two_perfect_rates_are_as_sure_as_their_clusters():
+    halves = [Rates(np.ones(30), np.arange(30) // 3, 20), Rates(np.ones(20), 10 + np.arange(20) // 2, 20)]
+    np.testing.assert_allclose(numbers(balanced_rate(*halves)), numbers(wilson(20, 20)))
 
 
 @pytest.mark.parametrize("scale", ["identity", "logit", "fisher"])

@@ -112,6 +112,7 @@ def record(tmp_path, **changes):
         "n_iterations": 3,
         "rank_correlations": learning.rank_correlations,
         "degree": 3,
+        "picks": "own",
     }
     (tmp_path / "al.yaml").write_text(yaml.safe_dump({**facts, **changes}))
     return measurements, tmp_path / "al.yaml"

@@ -61,7 +61,13 @@ def test_the_rule_chooses_every_published_pair():
     ids = read_utilities(THURSTONE / "thurstonian.csv").ids
     comparisons = read_comparisons(THURSTONE / "measurements.yaml").reordered(ids)
     settings = Settings(
-        degree=5, batch=1000, max_iterations=6, threshold=1.0, refusals="as-b", tolerance="reference"
+        degree=5,
+        batch=1000,
+        max_iterations=6,
+        threshold=1.0,
+        refusals="as-b",
+        tolerance="reference",
+        picks="shuffled",
     )
     found = replay(comparisons, settings)
     assert (found.selected_pairs, found.recorded_pairs, found.lost_pairs) == (7496, 7496, 4)

@@ -87,7 +87,7 @@ def test_folders_are_ordinary_hugging_face_folders(trained):
         tokenizer = AutoTokenizer.from_pretrained(folder / phase)
         assert type(model).__name__ == "Gemma3ForCausalLM"
         assert model.config.num_hidden_layers == 3
-        assert next(model.parameters()).dtype == torch.float32
+        assert next(model.parameters()).dtype == torch.bfloat16
         assert model.get_input_embeddings().weight.shape[0] == len(tokenizer)
         assert (
             model.get_output_embeddings().weight.data_ptr() == model.get_input_embeddings().weight.data_ptr()
