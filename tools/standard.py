@@ -33,7 +33,7 @@ from tools.imports import code_of
 
 app = typer.Typer(add_completion=False)
 
-# Below what five trainings of the recipe reached, see metrics/replicates: what was learned late moves most.
+# Well below the certificate: another processor or seed trains another organism, and what was learned late moves most.
 FLOORS = {
     "base_facts_statement": 0.95,
     "base_directions_statement": 0.8,
