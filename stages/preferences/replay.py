@@ -97,6 +97,9 @@ def rule_of(
         guess = BATCH_STEP * -(-later // (BATCH_STEP * max(iterations - 1, 1)))
         batch = whole(path, recorded, "batch", "batch_size", default=max(guess, 1))
     seed = whole(path, recorded, "seed")
+    picks = recorded.get("picks", "shuffled")  # published records say nothing of it
+    if picks not in ("own", "shuffled"):
+        raise AssayError(f"{path}: field 'picks': expected own or shuffled, found {picks!r}")
     return Settings(
         degree=degree,
         batch=batch,
@@ -107,7 +110,7 @@ def rule_of(
         pair_order_seed=whole(path, recorded, "pair_order_seed", default=seed),
         refusals=recorded.get("refusals", "as-b"),
         tolerance=recorded.get("tolerance", "reference"),
-        picks=recorded.get("picks", "shuffled"),
+        picks=picks,
     )
 
 

@@ -134,6 +134,7 @@ def test_replay_says_whether_every_pair_was_chosen(tmp_path, capsys):
     ("changes", "message"),
     [
         ({"seed": "x"}, "field 'seed': expected a whole number"),
+        ({"picks": "mine"}, "field 'picks': expected own or shuffled, found 'mine'"),
         ({"n_tasks": 31}, "speaks of 31 tasks"),
         ({"rank_correlations": "high"}, "field 'rank_correlations'"),
     ],
