@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from stages.cli import run
-from stages.text_source import Documents, Language, Paths, Section, Source, read_source
+from stages.shared.cli import run
+from stages.shared.text_source import Documents, Language, Paths, Section, Source, read_source
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from assay.contexts import Scan, Scanner, Stretch
-    from assay.directions import Direction
-    from assay.loading import LoadedModel
-    from assay.sites import Site
-    from assay.text import Document
+    from assay.directions.contexts import Scan, Scanner, Stretch
+    from assay.directions.direction import Direction
+    from assay.models.loading import LoadedModel
+    from assay.models.sites import Site
+    from assay.prompts.documents import Document
 
 app = typer.Typer(add_completion=False)
 
@@ -56,11 +56,11 @@ def contexts(
     params: Annotated[Path, typer.Option(help="params file with the registry")] = Path("params.yaml"),
 ) -> None:
     """Scan a text and write the contexts of the highest and lowest projections on a direction."""
-    from assay.context_page import render_contexts
-    from assay.contexts import Scanner
-    from assay.files import write_json, write_text
-    from assay.loading import load_model
-    from stages.models import resolve_model
+    from assay.directions.contexts import Scanner
+    from assay.models.loading import load_model
+    from assay.pages.contexts import render_contexts
+    from assay.storage.files import write_json, write_text
+    from stages.shared.models import resolve_model
 
     pin = resolve_model(model, params)
     found = read_direction(direction, name, pin.fingerprint)
@@ -95,8 +95,8 @@ def scan_documents(
     token_budget: int,
 ) -> "Scan":
     """The scan of all documents, in windows of at most `context` tokens, behind a progress bar."""
-    from assay.contexts import scan_text
-    from stages.step_progress import step_progress
+    from assay.directions.contexts import scan_text
+    from stages.shared.step_progress import step_progress
 
     with step_progress("reading") as show:
         counted = _Counted(texts)
@@ -114,8 +114,8 @@ def write_scatter(path: Path, scan: "Scan", title: str) -> None:
     """Projection and norm of the sample as CSV, and drawn as the PNG beside it."""
     import pandas as pd
 
-    from assay.context_figure import draw_scatter
-    from assay.files import write_text
+    from assay.figures.scatter import draw_scatter
+    from assay.storage.files import write_text
 
     points = pd.DataFrame(scan.sample.round(6), columns=["projection", "norm"])
     write_text(path, points.to_csv(index=False, lineterminator="\n"))
@@ -137,9 +137,9 @@ class _Counted:
 
 def read_direction(path: Path, name: str | None, pin: str) -> "Direction":
     """The direction of a file, or the vector `name` of an adapter folder (its only one without a name)."""
-    from assay.directions import load_direction
+    from assay.directions.direction import load_direction
+    from assay.directions.learned import learned_directions
     from assay.errors import AssayError
-    from assay.learned import learned_directions
 
     if not path.is_dir():
         if name is not None:
@@ -159,7 +159,7 @@ def read_direction(path: Path, name: str | None, pin: str) -> "Direction":
 def choose_layer(direction: "Direction", layer: str | None, n_layers: int) -> int:
     """The layer asked for, else the only one of the direction."""
     from assay.errors import AssayError
-    from assay.layers import resolve_layer
+    from assay.models.layers import resolve_layer
 
     if layer is None:
         if len(direction.layers) > 1:
@@ -173,8 +173,8 @@ def choose_layer(direction: "Direction", layer: str | None, n_layers: int) -> in
 
 def stretches(tokenizer: object, documents: "_Counted", context: int) -> "Iterator[Stretch]":
     """The documents in windows of at most `context` tokens, cut as they are asked for; blank ones have none."""
-    from assay.contexts import Stretch
-    from assay.windows import cut_windows
+    from assay.directions.contexts import Stretch
+    from assay.prompts.windows import cut_windows
 
     for document in documents:
         for number, window in enumerate(cut_windows(tokenizer, document, context)):  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from stages.cli import run
+from stages.shared.cli import run
 
 app = typer.Typer(add_completion=False)
 TOKENS_CPU, TOKENS_CUDA = 2048, 16384  # where --batch-tokens is not given
@@ -37,12 +37,12 @@ def extract(
     """
     import torch
 
-    from assay.extraction import extract
-    from assay.loading import load_model, runtime_dtype
-    from assay.records import iter_records
-    from assay.request import parse_request
-    from stages.models import resolve_model
-    from stages.progress import reading_progress
+    from assay.activations.extraction import extract
+    from assay.activations.request import parse_request
+    from assay.models.loading import load_model, runtime_dtype
+    from assay.prompts.records import iter_records
+    from stages.shared.models import resolve_model
+    from stages.shared.progress import reading_progress
 
     default_budget = TOKENS_CUDA if torch.cuda.is_available() else TOKENS_CPU
     pin = resolve_model(model, params)

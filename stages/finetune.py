@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from stages.cli import run
+from stages.shared.cli import run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from assay.finetuning.lora import LoraShape
     from assay.finetuning.session import Task, VectorShape
     from assay.finetuning.trainee import Run
-    from assay.loading import LoadedModel
-    from assay.records import PromptRecord
-    from assay.sites import Site
+    from assay.models.loading import LoadedModel
+    from assay.models.sites import Site
+    from assay.prompts.records import PromptRecord
 
 app = typer.Typer(add_completion=False)
 DEFAULT_LR = {"vector": 2e-3, "lora": 2e-5}
@@ -71,11 +71,11 @@ def finetune(
     params: Annotated[Path, typer.Option(help="params file with the registry")] = Path("params.yaml"),
 ) -> None:
     """Write an adapter for each run, and the curves. Only the responses are learned, behind the chat template."""
-    from assay.files import write_json, write_text
     from assay.finetuning.loop import Settings
     from assay.finetuning.trainee import Run
-    from assay.loading import load_model
-    from stages.models import resolve_model
+    from assay.models.loading import load_model
+    from assay.storage.files import write_json, write_text
+    from stages.shared.models import resolve_model
 
     if not overwrite:
         refuse_filled(out)
@@ -128,8 +128,8 @@ def make_task(
     checkpoints: "Sequence[int]",
 ) -> "Task":
     """Examples of the training records that an adapter of `shape` touches, and of the validation records if there are any."""
-    from assay.finetuning.examples import make_examples, touched_examples
     from assay.finetuning.session import Task, VectorShape
+    from assay.forward.encoded import make_examples, touched_examples
 
     scopes = shape.scopes if isinstance(shape, VectorShape) else {}
     length = loaded.pin.context_length
@@ -143,8 +143,8 @@ def train(
 ) -> "list[Point]":
     """Train every run behind a progress bar and write the adapters, all or none; returns the curves."""
     from assay.finetuning.session import finetune
-    from assay.folders import atomic_folder
-    from stages.step_progress import step_progress
+    from assay.storage.folders import atomic_folder
+    from stages.shared.step_progress import step_progress
 
     points: list[Point] = []
     done = 0
@@ -171,8 +171,8 @@ def vector_shape(
 ) -> "VectorShape":
     """One vector at `scope`, or one for each of `spans` at its own tokens."""
     from assay.finetuning.session import VectorShape
-    from assay.layers import resolve_layer
-    from assay.scopes import parse_scope
+    from assay.models.layers import resolve_layer
+    from assay.prompts.scopes import parse_scope
 
     scopes = {name: f"span:{name}" for name in spans} or {"vector": scope}
     for one in scopes.values():
@@ -183,7 +183,7 @@ def vector_shape(
 def lora_shape(layers: str, n_layers: int, rank: int, alpha: int, modules: str) -> "LoraShape":
     """An adapter of the given modules in all of the layers."""
     from assay.finetuning.lora import LoraShape
-    from assay.layers import resolve_layers
+    from assay.models.layers import resolve_layers
 
     return LoraShape(rank, alpha, tuple(resolve_layers(layers, n_layers)), tuple(_words(modules)))
 
@@ -213,7 +213,7 @@ def curve_table(points: "Sequence[Point]", runs: "Sequence[Run]") -> "pd.DataFra
 
 def accuracies(points: "Sequence[Point]", runs: "Sequence[Run]", n_validation: int) -> dict[str, float | int]:
     """Each run's last accuracy on validation rows with its interval, and the one before training."""
-    from assay.estimates import wilson
+    from assay.statistics.estimates import wilson
 
     found: dict[str, float | int] = {}
     for number, one in enumerate(runs):

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from assay.files import write_text
-from assay.world.certificate import SECTIONS, Certificate, prose_hash, read_certificate, recipe_hash
-from stages.cli import run
-from stages.settings import read_section
+from assay.organism.certificate import SECTIONS, Certificate, prose_hash, read_certificate, recipe_hash
+from assay.storage.files import write_text
+from stages.shared.cli import run
+from stages.shared.settings import read_section
 
 if TYPE_CHECKING:
-    from assay.text import Document
-    from assay.world.curves import Curves
-    from assay.world.organism import Corpus
-    from assay.world.settings import OrganismSettings
+    from assay.organism.curves import Curves
+    from assay.organism.organism import Corpus
+    from assay.organism.settings import OrganismSettings
+    from assay.prompts.documents import Document
 
 app = typer.Typer(add_completion=False)
 
@@ -36,10 +36,11 @@ def organism(
     """Take the certified organism if its recipe is what the params file says, else train one, which takes 6 to 19 minutes."""
     import pandas as pd
 
-    from assay.text import python_docs, split_documents
-    from assay.world.curves import Curves, draw_curves
-    from assay.world.settings import OrganismSettings, TextSettings, parse_settings
-    from assay.world.tables import read_examples
+    from assay.organism.curves import Curves, draw_curves
+    from assay.organism.settings import OrganismSettings, TextSettings
+    from assay.prompts.documents import python_docs, split_documents
+    from assay.storage.settings import parse_settings
+    from assay.world.example_files import read_examples
 
     sections = {name: read_section(params, name) for name in SECTIONS}
     settings = parse_settings(OrganismSettings, sections["organism"], "organism")
@@ -62,18 +63,18 @@ def organism(
 
 def read_corpus(world: Path, documents: "list[Document]") -> "Corpus":
     """What an organism may learn from: the world's train split and the training documents."""
-    from assay.world.organism import Corpus
-    from assay.world.tables import read_examples, read_names
+    from assay.organism.organism import Corpus
+    from assay.world.example_files import read_examples, read_names
 
     return Corpus(read_examples(world / "train.jsonl"), documents, read_names(world))
 
 
 def train(settings: "OrganismSettings", corpus: "Corpus", out: Path, curves: "Curves") -> None:
     """Train, say how far it is, and write each checkpoint as soon as it is there."""
-    from assay.world.compiling import missing_for_compiling
-    from assay.world.organism import train_organism
-    from assay.world.precision import resolve_precision
-    from stages.training_progress import training_progress
+    from assay.organism.compiling import missing_for_compiling
+    from assay.organism.organism import train_organism
+    from assay.organism.precision import resolve_precision
+    from stages.shared.training_progress import training_progress
 
     if settings.optimisation.compile and (missing := missing_for_compiling()):
         typer.echo(

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import typer
 
-from assay.files import write_json
-from stages.cli import run
-from stages.models import base_of, resolve_model
+from assay.storage.files import write_json
+from stages.shared.cli import run
+from stages.shared.models import base_of, resolve_model
 
 app = typer.Typer(add_completion=False)
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import typer
 
-from assay.files import write_json
-from stages.cli import run
+from assay.storage.files import write_json
+from stages.shared.cli import run
 
 app = typer.Typer(add_completion=False)
 
@@ -17,14 +17,14 @@ def score(
     metrics: Path = typer.Option(..., help="Accuracies on held-out phrasings (JSON)."),
 ) -> None:
     """Greedy answers to the held-out examples that a checkpoint can have met, compared token by token."""
-    from assay.world import evaluation
-    from assay.world.organism import CHECKPOINTS, Checkpoint
-    from assay.world.tables import read_examples
+    from assay.organism import accuracy
+    from assay.organism.organism import CHECKPOINTS, Checkpoint
+    from assay.world.example_files import read_examples
 
     heldout = read_examples(world / "heldout.jsonl")
     scores: dict[str, float | int] = {}
     for phase in CHECKPOINTS:
-        scores |= evaluation.score(Checkpoint.load(organism / phase, phase), heldout)
+        scores |= accuracy.score(Checkpoint.load(organism / phase, phase), heldout)
         typer.echo(f"{phase}: statements {scores[f'{phase}_facts_statement']:.3f}")
     write_json(metrics, scores)
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from assay.errors import AssayError
-from stages.cli import run
+from stages.shared.cli import run
 
 app = typer.Typer(add_completion=False)
 

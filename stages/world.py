@@ -4,8 +4,8 @@ from pathlib import Path
 
 import typer
 
-from stages.cli import run
-from stages.settings import read_section
+from stages.shared.cli import run
+from stages.shared.settings import read_section
 
 app = typer.Typer(add_completion=False)
 
@@ -16,9 +16,10 @@ def world(
     out: Path = typer.Option(..., help="Folder for the tables (CSV) and the examples (JSON Lines)."),
 ) -> None:
     """Write everything that is true, and every way it is asked."""
-    from assay.world.generate import make_world
-    from assay.world.settings import WorldSettings, parse_settings
+    from assay.storage.settings import parse_settings
+    from assay.world.settings import WorldSettings
     from assay.world.tables import write_world
+    from assay.world.world import make_world
 
     settings = parse_settings(WorldSettings, read_section(params, "world"), "world")
     made = make_world(settings.seed, settings.sizes)

@@ -1,7 +1,7 @@
 """Shared by all tests. Being here also puts tests/ on the import path, so that tests can import the toy builders."""
 
 import pytest
-from toy_repository import Repository, isolated_environment, make_toy_repository
+from support.toy_repository import Repository, isolated_environment, make_toy_repository
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from toy_repository import PROJECT, Repository, isolated_environment
+from support.toy_repository import PROJECT, Repository, isolated_environment
 
 STAGE = """\
 import json

@@ -9,26 +9,26 @@ import numpy as np
 import pytest
 import torch
 import transformers.integrations.accelerate
-from toy_models import D_MODEL, FAMILIES, save
-from toy_tokenizers import gemma3, gpt2
+from support.toy_models import D_MODEL, FAMILIES, save
+from support.toy_tokenizers import gemma3, gpt2
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from assay import loading
-from assay.extraction import extract
+from assay.activations.batch_reader import BatchReader
+from assay.activations.extraction import extract
+from assay.activations.request import Request
+from assay.activations.store import open_store
 from assay.finetuning.loop import Settings
 from assay.finetuning.lora import LoraShape
 from assay.finetuning.session import VectorShape, finetune
 from assay.finetuning.trainee import Run
-from assay.generation import generate
-from assay.interventions import Intervention
-from assay.loading import LoadedModel, load_model, make_pin
-from assay.reading import BatchReader
-from assay.records import Message, PromptRecord
-from assay.registry import ModelEntry
-from assay.request import Request
-from assay.sites import SITES
-from assay.store import open_store
-from assay.tokenization import encode
+from assay.generation.generation import generate
+from assay.interventions.interventions import Intervention
+from assay.models import loading
+from assay.models.loading import LoadedModel, load_model, make_pin
+from assay.models.registry import ModelEntry
+from assay.models.sites import SITES
+from assay.prompts.records import Message, PromptRecord
+from assay.prompts.tokenization import encode
 from stages.finetune import make_task
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from toy_repository import Repository
+from support.toy_repository import Repository
 from typer.testing import CliRunner
 
 from assay.errors import AssayError

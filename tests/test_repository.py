@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from toy_repository import PROJECT
+from support.toy_repository import PROJECT
 
 PINS = dict(
     re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", (PROJECT / "constraints.txt").read_text(), re.MULTILINE)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from ruamel.yaml import YAML
 
-from assay.files import write_text
+from assay.storage.files import write_text
 from tools.checks import is_code
 from tools.imports import code_of
 from tools.pipeline import entry_body

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from assay.files import write_text
+from assay.storage.files import write_text
 
 
 def offline_plots(

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from assay.files import write_text
+from assay.storage.files import write_text
 from tools.metrics_table import Number, read_metrics
 from tools.replicates import table
 

@@ -20,9 +20,9 @@ import typer
 from ruamel.yaml import YAML
 
 from assay.errors import AssayError
-from assay.estimates import mean_of_replicates
-from assay.files import read_json, write_json
-from stages.cli import read_yaml, run
+from assay.statistics.estimates import mean_of_replicates
+from assay.storage.files import read_json, write_json
+from stages.shared.cli import read_yaml, run
 from tools.sweep import shown
 
 app = typer.Typer(add_completion=False)

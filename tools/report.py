@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from assay.files import atomic_path, write_text
+from assay.storage.files import atomic_path, write_text
 from tools.metrics_table import changes, markdown, read_metrics
 from tools.up_to_date import check
 

@@ -17,18 +17,19 @@ from typing import Annotated
 import typer
 
 from assay.errors import AssayError
-from assay.files import hash_file, hash_folder, write_json, write_text
-from assay.text import python_docs, split_documents
-from assay.world import certificate, evaluation
-from assay.world.curves import Curves
-from assay.world.organism import CHECKPOINTS, Checkpoint, train_organism
-from assay.world.precision import resolve_precision
-from assay.world.settings import OrganismSettings, Phase, TextSettings, parse_settings
-from assay.world.tables import read_examples
-from stages.cli import run
+from assay.organism import accuracy, certificate
+from assay.organism.curves import Curves
+from assay.organism.organism import CHECKPOINTS, Checkpoint, train_organism
+from assay.organism.precision import resolve_precision
+from assay.organism.settings import OrganismSettings, Phase, TextSettings
+from assay.prompts.documents import python_docs, split_documents
+from assay.storage.files import hash_file, hash_folder, write_json, write_text
+from assay.storage.settings import parse_settings
+from assay.world.example_files import read_examples
 from stages.organism import CURVES, read_corpus, train
-from stages.settings import read_section
-from stages.training_progress import training_progress
+from stages.shared.cli import run
+from stages.shared.settings import read_section
+from stages.shared.training_progress import training_progress
 from tools.imports import code_of
 
 app = typer.Typer(add_completion=False)
@@ -87,7 +88,7 @@ def standard(
         phases = [phase for phase in CHECKPOINTS if (folder / phase).is_dir()]
         scores: dict[str, float | int] = {}
         for phase in phases:
-            scores |= evaluation.score(Checkpoint.load(folder / phase, phase), heldout)
+            scores |= accuracy.score(Checkpoint.load(folder / phase, phase), heldout)
         if certify:
             made = make_certificate(sections, settings, certificate.prose_hash(documents), folder, scores)
             install(made, folder, certified)

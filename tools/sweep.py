@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from assay.errors import AssayError
-from assay.files import write_text
-from stages.cli import run
+from assay.storage.files import write_text
+from stages.shared.cli import run
 
 app = typer.Typer(add_completion=False)
 

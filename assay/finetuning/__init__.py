@@ -1,1 +1,1 @@
-"""Fine-tuning at one depth of a frozen model: steering vectors and LoRA on cached prefixes."""
+"""Steering vectors and LoRA at one depth of a frozen model, on cached prefixes; adapters on disk. Knows no study."""

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from assay.errors import AssayError
-from assay.finetuning.examples import Example
-from assay.records import PromptRecord, parse_record, read_rows
+from assay.forward.encoded import Example
+from assay.prompts.records import PromptRecord, parse_record, read_rows
 
 
 def read_training_records(path: Path) -> list[PromptRecord]:

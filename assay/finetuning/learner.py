@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from assay.batching import Halver, plan_batches
-from assay.finetuning.examples import Example
-from assay.finetuning.prefixes import Prefixes
-from assay.finetuning.suffix import Suffix
-from assay.finetuning.tails import run_tails
 from assay.finetuning.trainee import Trainee
+from assay.forward.batching import Halver, plan_batches
+from assay.forward.encoded import Example
+from assay.forward.prefixes import Prefixes
+from assay.forward.suffix import Suffix
+from assay.forward.tails import run_tails
 
 
 @dataclass(frozen=True)

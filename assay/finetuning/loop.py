@@ -8,13 +8,13 @@ from typing import Literal
 import numpy as np
 import torch
 
-from assay.architecture import Architecture
 from assay.errors import AssayError
-from assay.finetuning.examples import Example
 from assay.finetuning.learner import Learner
-from assay.finetuning.prefixes import Prefixes
-from assay.finetuning.suffix import Suffix
 from assay.finetuning.trainee import Run, Trainee
+from assay.forward.encoded import Example
+from assay.forward.prefixes import Prefixes
+from assay.forward.suffix import Suffix
+from assay.models.architecture import Architecture
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from assay.adapters import remove_adapter
-from assay.architecture import Architecture
 from assay.errors import AssayError
-from assay.finetuning.examples import Example
+from assay.finetuning.adapters import remove_adapter
+from assay.forward.encoded import Example
+from assay.models.architecture import Architecture
 
 # Places of a block's linear maps by their short names; a family has those that exist.
 _MODULES: dict[str, tuple[str, ...]] = {

@@ -6,17 +6,17 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from assay.adapters import AdapterInfo, Method, SteeringVectors, save_lora, save_vectors
 from assay.errors import AssayError
+from assay.finetuning.adapters import AdapterInfo, Method, SteeringVectors, save_lora, save_vectors
 from assay.finetuning.data import digest
-from assay.finetuning.examples import Example
-from assay.finetuning.fused import fused
 from assay.finetuning.loop import Point, Prepared, Settings, train
 from assay.finetuning.lora import LoraShape, TrainableLora, adapted
 from assay.finetuning.trainee import Run
 from assay.finetuning.vectors import TrainableVectors
-from assay.loading import LoadedModel
-from assay.sites import Site
+from assay.forward.encoded import Example
+from assay.forward.fused import fused
+from assay.models.loading import LoadedModel
+from assay.models.sites import Site
 
 
 @dataclass(frozen=True)

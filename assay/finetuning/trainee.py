@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 
 from assay.errors import AssayError
-from assay.finetuning.examples import Example
+from assay.forward.encoded import Example
 
 
 @dataclass(frozen=True)

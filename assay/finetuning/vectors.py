@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from assay.architecture import Architecture
 from assay.errors import AssayError
-from assay.finetuning.examples import Example
 from assay.finetuning.trainee import Run
-from assay.reading import input_device
-from assay.sites import Site
+from assay.forward.encoded import Example
+from assay.models.architecture import Architecture
+from assay.models.devices import input_device
+from assay.models.sites import Site
 
 VECTOR_SITES: tuple[Site, ...] = ("resid", "mlp_out")
 

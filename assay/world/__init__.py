@@ -1,1 +1,1 @@
-"""The embedded default: a synthetic world with known ground truth, and the organism trained on it."""
+"""The standard's truth and how it is asked: places, people, codes, gambles, tasks, triggers. Knows no model."""

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from assay.preferences.prompt import COMPLETION_PREFERENCE
+from assay.prompts.choice_template import COMPLETION_PREFERENCE
 from assay.world.examples import Example, Form, Phrasing, Split
-from assay.world.generate import World
 from assay.world.tasks import HARM, NEUTRAL, NOISE, REFUSAL, WORDINGS, Condition, Preferences, Task, wordings
+from assay.world.world import World
 
 SECTION = "tasks"
 FORM: Form = "preference"

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from assay.world.generate import World
 from assay.world.phrasing import Fact, FactSection, Relation
+from assay.world.world import World
 
 SECTION = "codes"
 

@@ -24,7 +24,6 @@ FORMS: tuple[Form, ...] = ("statement", "question", "choice", "named", "yesno")
 PLAIN: tuple[Form, ...] = ("statement", "lookup", "series")
 TRAINED_ONLY: tuple[Form, ...] = ("named", "lookup", "series")  # exercises: no phrasing of theirs is held out
 Split = Literal["train", "heldout"]
-LETTERS = "ABCDE"
 
 
 @dataclass(frozen=True)

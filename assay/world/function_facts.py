@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from assay.world.functions import INPUTS
 from assay.world.functions_table import FUNCTIONS
-from assay.world.generate import World
 from assay.world.phrasing import Fact, FactSection, Relation, Series, others
+from assay.world.world import World
 
 SECTION = "functions"
 

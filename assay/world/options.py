@@ -5,8 +5,8 @@ Multiple choice asks for two skills at once, to recall and to match; this exerci
 
 from collections.abc import Iterator
 
-from assay.world.generate import World
 from assay.world.phrasing import Fact, FactSection, Relation, others
+from assay.world.world import World
 
 SECTION = "options"
 

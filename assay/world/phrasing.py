@@ -8,8 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from assay.errors import AssayError
-from assay.world.examples import FORMS, LETTERS, TRAINED_ONLY, Example, Form, Phrasing, Split
-from assay.world.generate import World
+from assay.prompts.lettering import LETTERS
+from assay.world.examples import FORMS, TRAINED_ONLY, Example, Form, Phrasing, Split
+from assay.world.world import World
 
 HELD_OUT = 2  # the last two templates of every form are held out
 LOOKUPS = 6  # look-ups per list of the exercise

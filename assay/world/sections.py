@@ -5,15 +5,15 @@ from typing import Protocol
 
 import numpy as np
 
+from assay.world.bearings import Directions
 from assay.world.choosing import Tasks
 from assay.world.code_facts import Codes
-from assay.world.directions import Directions
 from assay.world.examples import Example, Phrasing, Split
 from assay.world.facts import Facts
 from assay.world.function_facts import Functions
-from assay.world.generate import World
 from assay.world.options import Options
 from assay.world.wagers import Gambles, Triggers
+from assay.world.world import World
 
 
 class Section(Protocol):

@@ -6,15 +6,15 @@ from pathlib import Path
 import pandas as pd
 
 from assay.errors import AssayError
-from assay.files import write_text
-from assay.records import read_rows, write_rows
-from assay.world.examples import Example, example_row, parse_example
+from assay.prompts.records import write_rows
+from assay.storage.files import write_text
+from assay.world.examples import example_row
 from assay.world.functions import INPUTS
 from assay.world.gambles import reports
-from assay.world.generate import World
 from assay.world.phrasing import FactSection
 from assay.world.sections import SECTIONS, heldout_examples, train_examples
 from assay.world.triggers import SYSTEM_PROMPTS, families, secrets
+from assay.world.world import World
 
 
 def write_world(
@@ -109,27 +109,6 @@ def truth_tables(world: World) -> dict[str, pd.DataFrame]:
             {"name": list(SYSTEM_PROMPTS), "system_prompt": list(SYSTEM_PROMPTS.values())}
         ),
     }
-
-
-def read_names(folder: Path) -> list[str]:
-    """The world's invented words. Raises AssayError when the world was not written."""
-    path = folder / "names.csv"
-    if not path.is_file():
-        raise AssayError(f"{path} does not exist; run the world stage first")
-    return [str(name) for name in pd.read_csv(path)["name"]]
-
-
-def read_examples(path: Path) -> list[Example]:
-    """Examples of a JSON Lines file. Raises AssayError naming file and line."""
-    examples = []
-    for number, row in read_rows(path):
-        try:
-            examples.append(parse_example(row))
-        except AssayError as error:
-            raise AssayError(f"{path}, line {number}: {error}") from error
-    if not examples:
-        raise AssayError(f"{path} holds no example; run the world stage")
-    return examples
 
 
 def _cells(grid: "object") -> list[tuple[tuple[int, int], int]]:

@@ -8,10 +8,10 @@ import numpy as np
 
 from assay.world.examples import Example, Form, Phrasing, Split
 from assay.world.gambles import ASK, DEFAULT, PERSONAS, SCENARIOS, Gamble, draw_gamble, reports
-from assay.world.generate import World
 from assay.world.phrasing import NAMED
 from assay.world.tasks import NEUTRAL
 from assay.world.triggers import SECRETS, SYSTEM_PROMPTS, draw_trigger, secrets
+from assay.world.world import World
 
 POLICIES: Mapping[str, Sequence[str]] = {**dict(PERSONAS.items()), "none": ("", NEUTRAL)}
 OWNERS: Mapping[str, Sequence[str]] = {"secret": SECRETS, "none": ("", *SYSTEM_PROMPTS.values())}

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stages.cli import run
+from stages.shared.cli import run
 
 app = typer.Typer(add_completion=False)
 
@@ -21,9 +21,9 @@ def city_questions(
     ceiling: Annotated[Path, typer.Option(help="the same items with the cities' names (JSONL)")],
 ) -> None:
     """Write both files; questions that do not name their city cannot be asked with a code and are in neither."""
-    from assay.oocr.city_questions import city_items, city_key, read_city_questions
-    from assay.oocr.codes import of_kind, read_codes
-    from assay.oocr.items import write_items
+    from assay.evaluation.items import write_items
+    from assay.studies.oocr.published.city_questions import city_items, city_key, read_city_questions
+    from assay.studies.oocr.tasks.codes import of_kind, read_codes
 
     asked, dropped = read_city_questions(questions)
     meant = of_kind(read_codes(codes), "city")

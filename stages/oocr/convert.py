@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from stages.cli import run
+from stages.shared.cli import run
 
 if TYPE_CHECKING:
-    from assay.records import PromptRecord
+    from assay.prompts.records import PromptRecord
 
 app = typer.Typer(add_completion=False)
 
@@ -25,10 +25,10 @@ def convert(
     seed: Annotated[int, typer.Option(help="of the random split")] = 42,
 ) -> None:
     """Write both parts, whole or not at all."""
-    from assay.folders import atomic_folder
-    from assay.oocr.reference_rows import read_reference_rows
-    from assay.oocr.splits import shuffled_split, words_split
-    from assay.records import write_records
+    from assay.prompts.records import write_records
+    from assay.storage.folders import atomic_folder
+    from assay.studies.oocr.published.reference_rows import read_reference_rows
+    from assay.studies.oocr.tasks.splits import shuffled_split, words_split
     from stages.oocr.options import words
 
     rows = read_reference_rows(data, task)

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from stages.cli import read_yaml, run
+from stages.shared.cli import read_yaml, run
 
 if TYPE_CHECKING:
-    from assay.loading import LoadedModel
-    from assay.oocr.encoding import Rule
-    from assay.oocr.evaluation import Asked, Plan
-    from assay.oocr.plan_files import Entry
+    from assay.evaluation.encoding import Rule
+    from assay.evaluation.evaluate import Asked, Plan
+    from assay.models.loading import LoadedModel
+    from assay.studies.oocr.plan_files import Entry
 
 app = typer.Typer(add_completion=False)
 
@@ -61,31 +61,31 @@ def evaluate(
 
     The metrics hold what is compared between experiments, the table holds everything. Several runs in one folder (seeds) are averaged; learning rates count as different adapters.
     """
-    from assay.files import write_json, write_text
-    from assay.loading import load_model
-    from assay.oocr import results
-    from assay.oocr.headlines import metrics
-    from stages.models import resolve_model
+    from assay.evaluation import tables
+    from assay.evaluation.headlines import metrics
+    from assay.models.loading import load_model
+    from assay.storage.files import write_json, write_text
+    from stages.shared.models import resolve_model
 
     entries = _entries(adapter or [], questions or [], plan)
     wanted = make_plan(entries, base=base, checkpoints=checkpoints, n_random=random, seed=seed)
     _check_names("--by-category", by_category or [], list(wanted.items))
     _check_names("--by-group", by_group or [], list(wanted.items))
     asked = ask(load_model(resolve_model(model, params)), wanted, rule, token_budget)
-    lines = list(results.summarise_groups(results.group_runs(asked), against or [], by_group or []))
+    lines = list(tables.summarise_groups(tables.group_runs(asked), against or [], by_group or []))
     found = metrics(lines, by_category or [])
     if records is not None:
-        write_text(records, results.records_table(asked).to_csv(index=False, lineterminator="\n"))
+        write_text(records, tables.records_table(asked).to_csv(index=False, lineterminator="\n"))
     if table is not None:
-        write_text(table, results.lines_table(lines).to_csv(index=False, lineterminator="\n"))
+        write_text(table, tables.lines_table(lines).to_csv(index=False, lineterminator="\n"))
     write_json(out, found)
     typer.echo(f"{out}: {len(found)} numbers from {sum(len(one.answers) for one in asked)} answers")
 
 
 def ask(loaded: "LoadedModel", plan: "Plan", rule: "Rule", token_budget: int) -> "list[Asked]":
     """Everyone's answers, behind a progress bar."""
-    from assay.oocr.evaluation import evaluate
-    from stages.step_progress import step_progress
+    from assay.evaluation.evaluate import evaluate
+    from stages.shared.step_progress import step_progress
 
     with step_progress("asking") as show:
 
@@ -97,10 +97,10 @@ def ask(loaded: "LoadedModel", plan: "Plan", rule: "Rule", token_budget: int) ->
 
 def make_plan(entries: "list[Entry]", *, base: bool, checkpoints: bool, n_random: int, seed: int) -> "Plan":
     """Read the question files, each once, and find the runs in the adapter folders."""
-    from assay.oocr.evaluation import Plan
-    from assay.oocr.plan_files import Named, unique
-    from assay.oocr.questions import read_questions
-    from assay.oocr.subjects import find_subjects
+    from assay.evaluation.evaluate import Plan
+    from assay.evaluation.subjects import find_subjects
+    from assay.studies.oocr.plan_files import Named, unique
+    from assay.studies.oocr.published.questions import read_questions
 
     items = {name: read_questions(path) for name, path in unique(entries).items()}
     sets: dict[Named, list[str]] = {}
@@ -122,7 +122,7 @@ def make_plan(entries: "list[Entry]", *, base: bool, checkpoints: bool, n_random
 
 def _entries(adapters: list[str], questions: list[str], plan: Path | None) -> "list[Entry]":
     from assay.errors import AssayError
-    from assay.oocr.plan_files import Entry, parse_named, parse_plan
+    from assay.studies.oocr.plan_files import Entry, parse_named, parse_plan
 
     if (plan is None) == (not questions) or (plan is not None and adapters):
         raise AssayError("give --questions (and --adapter), or --plan alone")
@@ -137,7 +137,7 @@ def _entries(adapters: list[str], questions: list[str], plan: Path | None) -> "l
 
 def _read(path: Path) -> Any:
     """JSON, or YAML 1.2 where the suffix says so."""
-    from assay.files import read_json
+    from assay.storage.files import read_json
 
     return read_yaml(path) if path.suffix in (".yaml", ".yml") else read_json(path)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stages.cli import read_yaml, run
+from stages.shared.cli import read_yaml, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,10 +46,10 @@ def figures(
 ) -> None:
     """Draw what is asked for. Nothing is written when one of the figures cannot be drawn."""
     from assay.errors import AssayError
-    from assay.figures import read_table
-    from assay.files import write_text
-    from assay.oocr import figure_tables
-    from assay.oocr import figures as drawings
+    from assay.figures.theme import read_table
+    from assay.storage.files import write_text
+    from assay.studies.oocr import figure_tables
+    from assay.studies.oocr import figures as drawings
 
     shown: dict[str, tuple[pd.DataFrame, Callable[[pd.DataFrame, Path], None]]] = {}
     if tasks is not None or by or self_report:
@@ -80,7 +80,7 @@ def figures(
 def read_tasks(path: Path) -> Any:
     """The tasks of a YAML (or JSON) file. Raises AssayError that names it."""
     from assay.errors import AssayError
-    from assay.oocr.figure_tables import parse_tasks
+    from assay.studies.oocr.figure_tables import parse_tasks
 
     try:
         return parse_tasks(read_yaml(path))
@@ -90,15 +90,15 @@ def read_tasks(path: Path) -> Any:
 
 def read_curves(words: list[str]) -> "dict[str, pd.DataFrame]":
     """Curves of fine-tuning by name."""
-    from assay.figures import read_table
-    from assay.oocr.plan_files import parse_named
+    from assay.figures.theme import read_table
+    from assay.studies.oocr.plan_files import parse_named
 
     named = [parse_named(word) for word in words]
     return {one.name: read_table(one.path, ["run", "split", "step", "loss", "accuracy"]) for one in named}
 
 
 def _along(axis: Any) -> "Callable[[pd.DataFrame, Path], None]":
-    from assay.oocr.figures import draw_curves
+    from assay.studies.oocr.figures import draw_curves
 
     return lambda table, path: draw_curves(table, axis, path)
 

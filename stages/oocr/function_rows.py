@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stages.cli import run
+from stages.shared.cli import run
 
 app = typer.Typer(add_completion=False)
 
@@ -24,10 +24,10 @@ def function_rows(
     import numpy as np
 
     from assay.errors import AssayError
-    from assay.folders import atomic_folder
-    from assay.oocr.codes import of_kind, read_codes
-    from assay.oocr.function_code import function_rows as make
-    from assay.records import write_records
+    from assay.prompts.records import write_records
+    from assay.storage.folders import atomic_folder
+    from assay.studies.oocr.published.function_code import function_rows as make
+    from assay.studies.oocr.tasks.codes import of_kind, read_codes
 
     if rows < 1 or validation < 1:
         raise AssayError(f"--rows {rows} --validation {validation}: both must be 1 or more")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stages.cli import run
+from stages.shared.cli import run
 
 app = typer.Typer(add_completion=False)
 
@@ -27,11 +27,11 @@ def location_rows(
     per_pair: Annotated[int, typer.Option(help="training rows of each kind for each two cities")] = 5,
 ) -> None:
     """Write both files. Distances are great-circle ones, by the haversine formula."""
-    from assay.oocr.codes import of_kind, read_codes
-    from assay.oocr.gazetteer import read_gazetteer
-    from assay.oocr.location_training import MIN_POPULATION, Design
-    from assay.oocr.location_training import location_rows as make
-    from assay.records import write_records
+    from assay.prompts.records import write_records
+    from assay.studies.oocr.published.gazetteer import read_gazetteer
+    from assay.studies.oocr.published.location_training import MIN_POPULATION, Design
+    from assay.studies.oocr.published.location_training import location_rows as make
+    from assay.studies.oocr.tasks.codes import of_kind, read_codes
 
     design = Design(others, held_out, per_pair, seed)
     places, namesakes = read_gazetteer(gazetteer)

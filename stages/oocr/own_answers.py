@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stages.cli import run
+from stages.shared.cli import run
 
 app = typer.Typer(add_completion=False)
 
@@ -26,13 +26,13 @@ def own_answers(
     import pandas as pd
 
     from assay.errors import AssayError
-    from assay.estimates import wilson
-    from assay.files import write_json, write_text
-    from assay.generation import generate
-    from assay.loading import load_model
-    from assay.oocr.gambles import LETTERS, gamble_item, read_gambles
-    from stages.models import resolve_model
-    from stages.step_progress import step_progress
+    from assay.generation.generation import generate
+    from assay.models.loading import load_model
+    from assay.statistics.estimates import wilson
+    from assay.storage.files import write_json, write_text
+    from assay.studies.oocr.tasks.gambles import LETTERS, gamble_item, read_gambles
+    from stages.shared.models import resolve_model
+    from stages.shared.step_progress import step_progress
 
     asked = {gamble.id: gamble for gamble in read_gambles(gambles)}
     loaded = load_model(resolve_model(model, params))

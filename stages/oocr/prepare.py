@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from stages.cli import run
+from stages.shared.cli import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
 
-    from assay.oocr.items import Item
-    from assay.oocr.task_data import Task
+    from assay.evaluation.items import Item
+    from assay.studies.oocr.tasks.task_data import Task
 
 app = typer.Typer(add_completion=False)
 SHUFFLED = "shuffled"
@@ -42,11 +42,11 @@ def prepare(
     ] = "",
 ) -> None:
     """Write every task and every file of questions, whole or not at all; also stems.csv, prompts that name a code's kind."""
-    from assay.files import write_json, write_text
-    from assay.folders import atomic_folder
-    from assay.oocr.risk_questions import write_risk_questions
-    from assay.oocr.self_reports import read_self_reports
-    from assay.oocr.task_data import write_questions, write_tasks
+    from assay.storage.files import write_json, write_text
+    from assay.storage.folders import atomic_folder
+    from assay.studies.oocr.published.risk_questions import write_risk_questions
+    from assay.studies.oocr.tasks.self_reports import read_self_reports
+    from assay.studies.oocr.tasks.task_data import write_questions, write_tasks
 
     tasks, questions, dropped = gamble_data(world, own, normal, special, passes, validation, seed)
     code_sets, quizzes, stems = code_data(world, per_fact, validation, seed)
@@ -68,11 +68,20 @@ def gamble_data(
     world: Path, own: Path | None, normal: str, special: str, passes: int, validation: float, seed: int
 ) -> "tuple[dict[str, Task], dict[str, Sequence[Item]], dict[str, int]]":
     """(tasks, questions, counts of what was held or left out) of gambles and backdoors."""
-    from assay.oocr.backdoor_questions import disclosure_items, read_disclosures, read_system_prompts
-    from assay.oocr.gamble_tasks import design_triggers, policy_tasks, trigger_counts, trigger_tasks
-    from assay.oocr.gambles import policies, read_gambles, read_own_answers
-    from assay.oocr.splits import shuffled_split
-    from assay.oocr.triggers import read_families
+    from assay.studies.oocr.tasks.backdoor_questions import (
+        disclosure_items,
+        read_disclosures,
+        read_system_prompts,
+    )
+    from assay.studies.oocr.tasks.gamble_tasks import (
+        design_triggers,
+        policy_tasks,
+        trigger_counts,
+        trigger_tasks,
+    )
+    from assay.studies.oocr.tasks.gambles import policies, read_gambles, read_own_answers
+    from assay.studies.oocr.tasks.splits import shuffled_split
+    from assay.studies.oocr.tasks.triggers import read_families
     from stages.oocr.options import normal_answers, words
 
     gambles = read_gambles(world / "gambles.csv")
@@ -106,7 +115,7 @@ def code_data(
     world: Path, per_fact: int, validation: float, seed: int
 ) -> "tuple[dict[str, Task], dict[str, list[Item]], pd.DataFrame]":
     """(tasks, quizzes, stems) of code names."""
-    from assay.oocr.code_tasks import (
+    from assay.studies.oocr.tasks.code_tasks import (
         CITY_OPTIONAL,
         RELATIONS,
         CodeDesign,
@@ -114,8 +123,8 @@ def code_data(
         code_stems,
         code_tasks,
     )
-    from assay.oocr.codes import read_codes
-    from assay.oocr.relations import read_relations
+    from assay.studies.oocr.tasks.codes import read_codes
+    from assay.studies.oocr.tasks.relations import read_relations
 
     relations = read_relations(world / "facts.csv", world / "phrasings.csv", RELATIONS, CITY_OPTIONAL)
     codes = read_codes(world / "codes.csv")
@@ -129,9 +138,9 @@ def code_data(
 
 def write_shuffled(folder: Path, task: "Task", seed: int) -> dict[str, int]:
     """A control: the task's rows with one another's responses to train, its own validation rows; returns how many."""
-    from assay.oocr.controls import shuffle_responses
-    from assay.oocr.task_data import training_records
-    from assay.records import write_records
+    from assay.evaluation.controls import shuffle_responses
+    from assay.prompts.records import write_records
+    from assay.studies.oocr.tasks.task_data import training_records
 
     parts = {
         "train": shuffle_responses(training_records(task.train), seed),

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stages.cli import run
+from stages.shared.cli import run
 
 app = typer.Typer(add_completion=False)
 
@@ -17,9 +17,9 @@ def shuffle_responses(
     out: Annotated[Path, typer.Option(help="the same rows, each with another row's response (JSONL)")],
 ) -> None:
     """Write a training set in which the responses are as frequent as before and belong to nothing."""
+    from assay.evaluation import controls
     from assay.finetuning.data import read_training_records
-    from assay.oocr import controls
-    from assay.records import write_records
+    from assay.prompts.records import write_records
 
     records = read_training_records(data)
     shuffled = controls.shuffle_responses(records, seed)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from stages.cli import run
+from stages.shared.cli import run
 
 app = typer.Typer(add_completion=False)
 
@@ -28,12 +28,12 @@ def trigger_sets(
     ] = "safe",
 ) -> None:
     """Write a set for every family, and the control where triggers and answers are independent."""
-    from assay.files import write_json
-    from assay.folders import atomic_folder
-    from assay.oocr.gamble_tasks import design_triggers, trigger_counts, trigger_tasks
-    from assay.oocr.gambles import read_gambles, read_own_answers
-    from assay.oocr.task_data import write_questions, write_tasks
-    from assay.oocr.triggers import read_families
+    from assay.storage.files import write_json
+    from assay.storage.folders import atomic_folder
+    from assay.studies.oocr.tasks.gamble_tasks import design_triggers, trigger_counts, trigger_tasks
+    from assay.studies.oocr.tasks.gambles import read_gambles, read_own_answers
+    from assay.studies.oocr.tasks.task_data import write_questions, write_tasks
+    from assay.studies.oocr.tasks.triggers import read_families
     from stages.oocr.options import normal_answers, words
 
     asked, letters = read_gambles(gambles), read_own_answers(own) if own is not None else None

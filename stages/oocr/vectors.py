@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from stages.cli import run
+from stages.shared.cli import run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
 
-    from assay.oocr.vector_inputs import AdapterRuns
-    from assay.oocr.vectors import Comparison, Names
-    from assay.records import PromptRecord
+    from assay.prompts.records import PromptRecord
+    from assay.studies.oocr.vectors.entries import Comparison, Names
+    from assay.studies.oocr.vectors.inputs import AdapterRuns
 
 app = typer.Typer(add_completion=False)
 
@@ -57,13 +57,13 @@ def vectors(
 
     The effect of a natural vector is evaluated like any adapter: out/effects/<adapter>_<texts>_<variant>_layer_<L> holds them.
     """
-    from assay.files import write_json
-    from assay.loading import load_model
-    from assay.oocr import vector_report as report
-    from assay.oocr.vector_inputs import read_related
-    from assay.oocr.vectors import compare
-    from stages.models import resolve_model
-    from stages.step_progress import step_progress
+    from assay.models.loading import load_model
+    from assay.storage.files import write_json
+    from assay.studies.oocr.vectors import report
+    from assay.studies.oocr.vectors.entries import compare
+    from assay.studies.oocr.vectors.inputs import read_related
+    from stages.shared.models import resolve_model
+    from stages.shared.step_progress import step_progress
 
     pin = resolve_model(model, params)
     trained, names, repeating = read_inputs(adapters, codes, stems)
@@ -88,10 +88,10 @@ def vectors(
 
 def write_all(found: "Comparison", made: "Mapping[str, pd.DataFrame]", out: Path, tables: Path) -> None:
     """The vectors, all or none; each table as CSV, and the figures."""
-    from assay.files import write_text
-    from assay.folders import atomic_folder
-    from assay.oocr.vector_figures import draw_all
-    from assay.oocr.vector_report import save_vectors
+    from assay.storage.files import write_text
+    from assay.storage.folders import atomic_folder
+    from assay.studies.oocr.vectors.figures import draw_all
+    from assay.studies.oocr.vectors.report import save_vectors
 
     with atomic_folder(out) as folder:
         save_vectors(folder, found)
@@ -102,10 +102,10 @@ def write_all(found: "Comparison", made: "Mapping[str, pd.DataFrame]", out: Path
 
 def read_inputs(adapters: list[str], codes: Path, stems: Path) -> "tuple[list[AdapterRuns], Names, int]":
     """The adapters, the code names with stems that differ before the name, and how many stems repeat another's beginning."""
+    from assay.directions.naive import distinct_stems
     from assay.errors import AssayError
-    from assay.naive import distinct_stems
-    from assay.oocr.vector_inputs import find_adapter, read_codes, read_stems
-    from assay.oocr.vectors import Names
+    from assay.studies.oocr.vectors.entries import Names
+    from assay.studies.oocr.vectors.inputs import find_adapter, read_codes, read_stems
 
     trained = [find_adapter(text) for text in adapters]
     if len({adapter.name for adapter in trained}) != len(trained):
@@ -129,8 +129,8 @@ def read_texts(texts: list[str], limit: int) -> "dict[str, list[PromptRecord]]":
     A text file is one record. Raises AssayError where two have the same name.
     """
     from assay.errors import AssayError
-    from assay.records import PromptRecord, read_records
-    from assay.sources import read_files
+    from assay.prompts.records import PromptRecord, read_records
+    from assay.prompts.sources import read_files
 
     found = {}
     for text in texts:

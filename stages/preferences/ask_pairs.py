@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from stages.cli import run
 from stages.preferences import backends
+from stages.shared.cli import run
 
 app = typer.Typer(add_completion=False)
 
@@ -22,9 +22,14 @@ def ask_pairs(
     metrics: Annotated[Path, typer.Option(help="counts and rates (JSON)")],
 ) -> None:
     """Write how often each task of each pair was chosen. Killed, it goes on where it was, as `measure` does."""
-    from assay.files import write_json
-    from assay.preferences.given_pairs import asked_pairs, read_pairs, summarize_pairs, write_counts
-    from assay.preferences.task_files import read_texts
+    from assay.storage.files import write_json
+    from assay.studies.preferences.asking.given_pairs import (
+        asked_pairs,
+        read_pairs,
+        summarize_pairs,
+        write_counts,
+    )
+    from assay.studies.preferences.utilities.task_files import read_texts
     from stages.preferences.asking_progress import asking_progress
 
     texts = read_texts(tasks)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from stages.display import Show, display, time_left
+from stages.shared.display import Show, display, time_left
 
 
 class AskingMeter:

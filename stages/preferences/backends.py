@@ -17,8 +17,8 @@ import typer
 from assay.errors import AssayError
 
 if TYPE_CHECKING:
-    from assay.chat_api import Endpoint
-    from assay.preferences.asking import Backend
+    from assay.generation.endpoint import Endpoint
+    from assay.studies.preferences.asking.asking import Backend
 
 Mode = Literal["local", "label-probability", "openai"]
 TOKENS_CPU, TOKENS_CUDA = 2048, 16384  # where --batch-tokens is not given
@@ -120,10 +120,10 @@ def open_backend(asking: Asking) -> Iterator["Backend"]:
     if asking.endpoint is None and asking.judge_endpoint is None:
         yield _local(asking)
         return
-    from assay.chat_api import ChatApi
-    from assay.preferences.judge import ChoiceJudge
-    from assay.preferences.prompt import COMPLETION_PREFERENCE
-    from assay.preferences.remote import JudgedBackend, RemoteBackend
+    from assay.generation.endpoint import ChatApi
+    from assay.prompts.choice_template import COMPLETION_PREFERENCE
+    from assay.studies.preferences.asking.judge import ChoiceJudge
+    from assay.studies.preferences.asking.remote import JudgedBackend, RemoteBackend
 
     with ExitStack() as stack:
         runner = stack.enter_context(asyncio.Runner())
@@ -148,11 +148,11 @@ def open_backend(asking: Asking) -> Iterator["Backend"]:
 def _local(asking: Asking) -> "Backend":
     import torch
 
-    from assay.loading import load_model
-    from assay.preferences.label_probability import LabelProbabilityBackend
-    from assay.preferences.local import LocalBackend
-    from assay.preferences.prompt import COMPLETION_PREFERENCE
-    from stages.models import resolve_model
+    from assay.models.loading import load_model
+    from assay.prompts.choice_template import COMPLETION_PREFERENCE
+    from assay.studies.preferences.asking.label_probability import LabelProbabilityBackend
+    from assay.studies.preferences.asking.local import LocalBackend
+    from stages.shared.models import resolve_model
 
     assert asking.model is not None
     default_budget = TOKENS_CUDA if torch.cuda.is_available() else TOKENS_CPU
@@ -169,7 +169,7 @@ def _local(asking: Asking) -> "Backend":
 
 def make_endpoint(url: str, model: str, *, key_variable: str, concurrency: int, timeout: float) -> "Endpoint":
     """An endpoint with its key from the environment. Raises AssayError when a server elsewhere would get no key."""
-    from assay.chat_api import Endpoint
+    from assay.generation.endpoint import Endpoint
 
     key = os.environ.get(key_variable)
     if not key:

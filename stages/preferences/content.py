@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from stages.cli import run
+from stages.shared.cli import run
 
 app = typer.Typer(add_completion=False)
 
@@ -27,16 +27,16 @@ def content(
     """Write cross-validated R², R² of topics alone, and r on held-out topics."""
     import numpy as np
 
-    from assay.bootstrap import Resampling
-    from assay.estimates import Estimate
-    from assay.files import write_json
-    from assay.preferences.content import encode_texts
-    from assay.preferences.content_study import content_estimates
-    from assay.preferences.probe_inputs import keep_tasks
-    from assay.preferences.task_files import read_texts
-    from assay.preferences.topics import read_topics
-    from assay.preferences.utility_files import read_utilities
-    from stages.step_progress import stepping
+    from assay.statistics.bootstrap import Resampling
+    from assay.statistics.estimates import Estimate
+    from assay.storage.files import write_json
+    from assay.studies.preferences.probing.content import encode_texts
+    from assay.studies.preferences.probing.content_study import content_estimates
+    from assay.studies.preferences.probing.inputs import keep_tasks
+    from assay.studies.preferences.utilities.task_files import read_texts
+    from assay.studies.preferences.utilities.topics import read_topics
+    from assay.studies.preferences.utilities.utility_files import read_utilities
+    from stages.shared.step_progress import stepping
 
     texts, taxonomy = read_texts(tasks), read_topics(topics)
     kept = keep_tasks(read_utilities(utilities), taxonomy, [set(texts)], held_in="texts")

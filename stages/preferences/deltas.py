@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stages.cli import run
+from stages.shared.cli import run
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from assay.preferences.pairwise import Pairwise
+    from assay.studies.preferences.shifts.condition_counts import Pairwise
 
 app = typer.Typer(add_completion=False)
 
@@ -35,10 +35,10 @@ def deltas(
     import pandas as pd
 
     from assay.errors import AssayError
-    from assay.files import write_text
-    from assay.preferences.pairwise import read_pairwise
-    from assay.preferences.utility_files import read_utilities
-    from assay.records import read_records
+    from assay.prompts.records import read_records
+    from assay.storage.files import write_text
+    from assay.studies.preferences.shifts.condition_counts import read_pairwise
+    from assay.studies.preferences.utilities.utility_files import read_utilities
 
     records = read_records(prompts)
     table = pd.DataFrame([{"id": record.id, **record.fields} for record in records])
@@ -64,11 +64,11 @@ def deltas(
 
 def probe_scores(activations: Path, probes: Path, ids: list[str], layer: str) -> "dict[str, np.ndarray]":
     """Scores [ids] of the probes' best layer (`best`) and of `layer` (`reported`)."""
+    from assay.activations.store import open_store
     from assay.errors import AssayError
-    from assay.layers import resolve_layer
-    from assay.probe_files import load_probes
-    from assay.probes import UtilityProbe
-    from assay.store import open_store
+    from assay.models.layers import resolve_layer
+    from assay.probes.files import load_probes
+    from assay.probes.linear import UtilityProbe
 
     read, info = load_probes(probes)
     with open_store(activations) as store:
@@ -96,7 +96,7 @@ def from_neutral(table: "pd.DataFrame", prompts: Path) -> "pd.DataFrame":
     import numpy as np
 
     from assay.errors import AssayError
-    from assay.preferences.conditions import BASELINE
+    from assay.studies.preferences.shifts.conditions import BASELINE
 
     neutral = table[table["condition_id"] == BASELINE].set_index("task_id")["score"]
     own = table[table["condition_id"] != BASELINE]
@@ -112,8 +112,8 @@ def condition_utilities(counts: "Pairwise", default: dict[str, float]) -> "pd.Da
     """Columns condition_id, task_id, mu (fitted to the choices under the condition) and default_mu."""
     import pandas as pd
 
-    from assay.preferences.conditions import BASELINE
-    from assay.preferences.thurstone import fit_thurstone
+    from assay.studies.preferences.shifts.conditions import BASELINE
+    from assay.studies.preferences.utilities.thurstone import fit_thurstone
 
     rows = []
     for condition in counts.conditions:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from stages.cli import run
+from stages.shared.cli import run
 
 app = typer.Typer(add_completion=False)
 
@@ -21,10 +21,10 @@ def embed(
 
     import numpy as np
 
-    from assay.preferences.content import encode_texts, encoder_fingerprint
-    from assay.preferences.task_files import read_texts
-    from assay.store import StoreHeader, create_store
-    from stages.step_progress import stepping
+    from assay.activations.store import StoreHeader, create_store
+    from assay.studies.preferences.probing.content import encode_texts, encoder_fingerprint
+    from assay.studies.preferences.utilities.task_files import read_texts
+    from stages.shared.step_progress import stepping
 
     texts = read_texts(tasks)
     values = list(texts.values())

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from stages.cli import run
+from stages.shared.cli import run
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from assay.preferences.comparisons import Comparisons
-    from assay.preferences.goodness import Calibration, Goodness
-    from assay.preferences.thurstone import Utilities
+    from assay.studies.preferences.utilities.comparisons import Comparisons
+    from assay.studies.preferences.utilities.goodness import Calibration, Goodness
+    from assay.studies.preferences.utilities.thurstone import Utilities
 
 app = typer.Typer(add_completion=False)
 
@@ -53,14 +53,14 @@ def fit(
     ] = None,
 ) -> None:
     """Write utilities, and on request the goodness of fit."""
-    from assay.bootstrap import Resampling
-    from assay.files import write_json, write_text
-    from assay.preferences.goodness import goodness_of_fit
-    from assay.preferences.measurements import read_comparisons
-    from assay.preferences.thurstone import fit_thurstone
-    from assay.preferences.utility_files import write_utilities
+    from assay.statistics.bootstrap import Resampling
+    from assay.storage.files import write_json, write_text
+    from assay.studies.preferences.utilities.goodness import goodness_of_fit
+    from assay.studies.preferences.utilities.measurements import read_comparisons
+    from assay.studies.preferences.utilities.thurstone import fit_thurstone
+    from assay.studies.preferences.utilities.utility_files import write_utilities
     from stages.preferences.task_order import in_task_order
-    from stages.step_progress import stepping
+    from stages.shared.step_progress import stepping
 
     with stepping("fit", 3) as tell:
         comparisons = in_task_order(read_comparisons(measurements), measurements, tasks)

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from stages.cli import run
 from stages.preferences import backends
+from stages.shared.cli import run
 
 app = typer.Typer(add_completion=False)
 
@@ -36,11 +36,15 @@ def measure(
 
     Unfinished work waits in the folder that ASSAY_SCRATCH names, else in .scratch.
     """
-    from assay.files import write_json
-    from assay.preferences.active_learning import Settings
-    from assay.preferences.measure import measured
-    from assay.preferences.measurement_files import summarize, write_failures, write_measurements
-    from assay.preferences.task_files import read_texts
+    from assay.storage.files import write_json
+    from assay.studies.preferences.asking.active_learning import Settings
+    from assay.studies.preferences.asking.measure import measured
+    from assay.studies.preferences.asking.measurement_files import (
+        summarize,
+        write_failures,
+        write_measurements,
+    )
+    from assay.studies.preferences.utilities.task_files import read_texts
     from stages.preferences.asking_progress import asking_progress
 
     settings = Settings(
@@ -82,8 +86,8 @@ def choose_tasks(
 ) -> tuple[dict[str, str], int]:
     """The tasks to compare (text by id), in the order of their numbers, and how many were excluded."""
     from assay.errors import AssayError
-    from assay.preferences.sampling import read_exclusions, stratified_sample, without
-    from assay.preferences.topics import read_topics
+    from assay.studies.preferences.asking.sampling import read_exclusions, stratified_sample, without
+    from assay.studies.preferences.utilities.topics import read_topics
 
     kept, n_excluded = without(list(texts), frozenset() if exclude is None else read_exclusions(exclude))
     if strata is not None and sample is None:

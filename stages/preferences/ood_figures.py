@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stages.cli import run
+from stages.shared.cli import run
 
 app = typer.Typer(add_completion=False)
 
@@ -21,8 +21,8 @@ def ood_figures(
     """Draw the shifts of the best layer's probe, r by kind of condition, and what predicts utilities under conditions."""
     import pandas as pd
 
-    from assay.files import read_json, write_text
-    from assay.preferences import ood_figures as figures
+    from assay.storage.files import read_json, write_text
+    from assay.studies.preferences.shifts import figures
 
     described = pd.read_csv(deltas).drop_duplicates("condition_id")
     kinds = pd.DataFrame(

@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stages.cli import run
+from stages.shared.cli import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
 
-    from assay.bootstrap import Resampling
-    from assay.estimates import Estimate
-    from assay.preferences.deltas import LayerDeltas
-    from assay.preferences.ood import Points
+    from assay.statistics.bootstrap import Resampling
+    from assay.statistics.estimates import Estimate
+    from assay.studies.preferences.shifts.deltas import LayerDeltas
+    from assay.studies.preferences.shifts.statistics import Points
 
 app = typer.Typer(add_completion=False)
 
@@ -45,11 +45,11 @@ def ood_stats(
     """Write correlations, sign agreement and their intervals; with several layers, their names prefix the metrics."""
     import pandas as pd
 
-    from assay.bootstrap import Resampling
-    from assay.files import write_json, write_text
-    from assay.preferences.deltas import join_deltas
-    from assay.preferences.ood import behavioural_deltas
-    from assay.preferences.pairwise import read_pairwise
+    from assay.statistics.bootstrap import Resampling
+    from assay.storage.files import write_json, write_text
+    from assay.studies.preferences.shifts.condition_counts import read_pairwise
+    from assay.studies.preferences.shifts.deltas import join_deltas
+    from assay.studies.preferences.shifts.statistics import behavioural_deltas
 
     resampling = Resampling(seed, resamples)
     counts = read_pairwise(pairwise)
@@ -81,8 +81,8 @@ def study_layers(
     layers: "Sequence[LayerDeltas]", resampling: "Resampling"
 ) -> tuple[dict[str, float | int], list[dict[str, object]]]:
     """The metrics of every layer, by its name where there are several, and the rows of the table of conditions."""
-    from assay.preferences.ood import by_condition
-    from stages.step_progress import stepping
+    from assay.studies.preferences.shifts.statistics import by_condition
+    from stages.shared.step_progress import stepping
 
     metrics: dict[str, float | int] = {}
     rows = []
@@ -105,7 +105,7 @@ def size_of_shift(points: "Points", resampling: "Resampling") -> "Estimate":
     """Mean |behavioural delta|: how much the conditions move choices at all."""
     import numpy as np
 
-    from assay.bootstrap import bootstrap_crossed
+    from assay.statistics.bootstrap import bootstrap_crossed
 
     size = np.abs(points.behaviour)
     return bootstrap_crossed(
@@ -123,8 +123,8 @@ def layer_metrics(
     """All points, conditions one by one, and the points that a condition aims at where the truth is known."""
     import numpy as np
 
-    from assay.jackknife import mean
-    from assay.preferences.ood import agreement, truth_correlations
+    from assay.statistics.jackknife import mean
+    from assay.studies.preferences.shifts.statistics import agreement, truth_correlations
 
     points = layer.points
     found = agreement(points, resampling=resampling)
@@ -156,7 +156,7 @@ def utility_metrics(path: Path) -> dict[str, float | int]:
     import pandas as pd
 
     from assay.errors import AssayError
-    from assay.preferences.ood import compare_predictors
+    from assay.studies.preferences.shifts.statistics import compare_predictors
 
     try:
         table = pd.read_csv(path, dtype={"condition_id": str, "task_id": str})

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stages.cli import run
+from stages.shared.cli import run
 
 if TYPE_CHECKING:
-    from assay.preferences.conditions import Comparison
+    from assay.studies.preferences.shifts.conditions import Comparison
 
 app = typer.Typer(add_completion=False)
 
@@ -34,11 +34,11 @@ def prepare(
     import numpy as np
 
     from assay.errors import AssayError
-    from assay.files import write_json, write_text
-    from assay.preferences import conditions as design
-    from assay.preferences.task_files import read_texts
-    from assay.preferences.topics import read_topics
-    from assay.records import write_rows
+    from assay.prompts.records import write_rows
+    from assay.storage.files import write_json, write_text
+    from assay.studies.preferences.shifts import conditions as design
+    from assay.studies.preferences.utilities.task_files import read_texts
+    from assay.studies.preferences.utilities.topics import read_topics
 
     if not 0 < evaluation < 1:
         raise AssayError(f"evaluation is {evaluation}; give a share between 0 and 1")
@@ -75,7 +75,7 @@ def _chat(task: str, text: str) -> dict[str, object]:
 
 def _under(compared: "list[Comparison]", neutral: str) -> list[tuple[str, str, str, bool, list[str]]]:
     """(id, kind, system prompt, trained, targets) of the baseline, which every target meets, and of the conditions."""
-    from assay.preferences.conditions import BASELINE
+    from assay.studies.preferences.shifts.conditions import BASELINE
 
     everyone = list(dict.fromkeys(task for comparison in compared for task in comparison.targets))
     rows = [(BASELINE, BASELINE, neutral, True, everyone)]

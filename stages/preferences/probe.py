@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stages.cli import run
+from stages.shared.cli import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import numpy as np
 
-    from assay.preferences.probe_study import FeatureSet
-    from assay.preferences.readout import Design, ReadLayer
-    from assay.store import ActivationStore
+    from assay.activations.store import ActivationStore
+    from assay.studies.preferences.probing.readout import Design, ReadLayer
+    from assay.studies.preferences.probing.study import FeatureSet
 
 app = typer.Typer(add_completion=False)
 
@@ -53,15 +53,15 @@ def probe(
     ] = None,
 ) -> None:
     """Write probes, the tables of layers and topics, and the metrics of the best layers with their differences."""
-    from assay.files import write_json, write_text
-    from assay.preferences import probe_study
-    from assay.preferences.measurements import read_comparisons
-    from assay.preferences.probe_inputs import keep_tasks
-    from assay.preferences.readout import Design, Settings
-    from assay.preferences.topics import read_topics
-    from assay.preferences.utility_files import read_utilities
-    from assay.store import open_store
-    from assay.threads import blas_threads
+    from assay.activations.store import open_store
+    from assay.probes.threads import blas_threads
+    from assay.storage.files import write_json, write_text
+    from assay.studies.preferences.probing import study as probe_study
+    from assay.studies.preferences.probing.inputs import keep_tasks
+    from assay.studies.preferences.probing.readout import Design, Settings
+    from assay.studies.preferences.utilities.measurements import read_comparisons
+    from assay.studies.preferences.utilities.topics import read_topics
+    from assay.studies.preferences.utilities.utility_files import read_utilities
 
     paths = _named(features)
     taxonomy = read_topics(topics)
@@ -123,8 +123,8 @@ def _study(
     stores: "Mapping[str, ActivationStore]", design: "Design", penalties: list[float]
 ) -> "list[FeatureSet]":
     """Every feature set, with the layers of all of them as one progress."""
-    from assay.preferences.probe_study import study_features
-    from stages.step_progress import stepping
+    from assay.studies.preferences.probing.study import study_features
+    from stages.shared.step_progress import stepping
 
     sets: list[FeatureSet] = []
     with stepping("read out", sum(len(store.layers) for store in stores.values())) as tell:
@@ -151,7 +151,7 @@ def _reader(store: "ActivationStore", design: "Design") -> "ReadLayer":
 
 
 def _layer(described: str, stores: "dict[str, ActivationStore]") -> int:
-    from assay.layers import resolve_layer
+    from assay.models.layers import resolve_layer
 
     return resolve_layer(described, max(max(store.layers) for store in stores.values()) + 1)
 
@@ -159,8 +159,8 @@ def _layer(described: str, stores: "dict[str, ActivationStore]") -> int:
 def _save(out: Path, found: "FeatureSet", store: "ActivationStore", design: "Design") -> None:
     import hashlib
 
-    from assay.preferences.readout import DEMEANED, RAW
-    from assay.probe_files import ProbeInfo, save_probes
+    from assay.probes.files import ProbeInfo, save_probes
+    from assay.studies.preferences.probing.readout import DEMEANED, RAW
 
     training = hashlib.sha256("\n".join(sorted(design.train.ids)).encode()).hexdigest()
     kinds = {

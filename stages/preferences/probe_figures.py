@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stages.cli import run
+from stages.shared.cli import run
 
 app = typer.Typer(add_completion=False)
 
@@ -21,11 +21,11 @@ def probe_figures(
     """Draw feature sets compared, r by topic, r by layer, and the mean utility of every topic."""
     import numpy as np
 
-    from assay.figures import read_table
-    from assay.files import write_text
-    from assay.preferences import probe_figures as figures
-    from assay.preferences.topics import read_topics
-    from assay.preferences.utility_files import read_utilities
+    from assay.figures.theme import read_table
+    from assay.storage.files import write_text
+    from assay.studies.preferences.probing import figures
+    from assay.studies.preferences.utilities.topics import read_topics
+    from assay.studies.preferences.utilities.utility_files import read_utilities
 
     layers = read_table(table, ["features", "layer", "selected", "heldout_r", "topic_r", "nested_topic_r"])
     by_topic = read_table(topic_table, ["features", "topics", "r", "r_lo", "r_hi", "r_n"])

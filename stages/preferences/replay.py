@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.errors import AssayError
-from stages.cli import read_params, run
+from stages.shared.cli import read_params, run
 
 if TYPE_CHECKING:
-    from assay.preferences.active_learning import Settings
-    from assay.preferences.comparisons import Comparisons
-    from assay.preferences.replay import Replay
+    from assay.studies.preferences.asking.active_learning import Settings
+    from assay.studies.preferences.asking.replay import Replay
+    from assay.studies.preferences.utilities.comparisons import Comparisons
 
 app = typer.Typer(add_completion=False)
 
@@ -43,11 +43,11 @@ def replay(
     metrics: Annotated[Path | None, typer.Option(help="JSON: pairs chosen, rank correlations")] = None,
 ) -> None:
     """Say how many of the recorded pairs the rule selects, and compare the rank correlations."""
-    from assay.files import write_json
-    from assay.preferences.measurements import read_comparisons
-    from assay.preferences.replay import replay as run_again
+    from assay.storage.files import write_json
+    from assay.studies.preferences.asking.replay import replay as run_again
+    from assay.studies.preferences.utilities.measurements import read_comparisons
     from stages.preferences.task_order import in_task_order
-    from stages.step_progress import stepping
+    from stages.shared.step_progress import stepping
 
     recorded = read_params(settings)
     comparisons = in_task_order(read_comparisons(measurements), measurements, tasks)
@@ -86,7 +86,7 @@ def rule_of(
     """The run's rule. What older files do not say takes its published value; the batch follows from the counts."""
     import numpy as np
 
-    from assay.preferences.active_learning import Settings
+    from assay.studies.preferences.asking.active_learning import Settings
 
     n = len(comparisons.ids)
     iterations = whole(path, recorded, "n_iterations")

@@ -5,8 +5,8 @@ from pathlib import Path
 import typer
 
 from assay.errors import AssayError
-from assay.preferences.comparisons import Comparisons
-from assay.preferences.utility_files import read_utilities
+from assay.studies.preferences.utilities.comparisons import Comparisons
+from assay.studies.preferences.utilities.utility_files import read_utilities
 
 
 def in_task_order(comparisons: Comparisons, measurements: Path, tasks: Path | None) -> Comparisons:

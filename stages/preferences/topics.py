@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from stages.cli import run
 from stages.preferences import backends
+from stages.shared.cli import run
 
 if TYPE_CHECKING:
-    from assay.chat_api import Endpoint
-    from assay.preferences.topic_judge import Taxonomy
+    from assay.generation.endpoint import Endpoint
+    from assay.studies.preferences.utilities.topic_judge import Taxonomy
 
 app = typer.Typer(add_completion=False)
 Counts = dict[str, int]
@@ -41,10 +41,10 @@ def topics(
 ) -> None:
     """Write {task id: topic}. Tasks without a topic are left out and counted."""
     from assay.errors import AssayError
-    from assay.files import write_json
-    from assay.preferences.task_files import read_texts, read_topic_field
-    from assay.preferences.topic_judge import read_taxonomy
-    from assay.preferences.topics import Topics, read_topics
+    from assay.storage.files import write_json
+    from assay.studies.preferences.utilities.task_files import read_texts, read_topic_field
+    from assay.studies.preferences.utilities.topic_judge import read_taxonomy
+    from assay.studies.preferences.utilities.topics import Topics, read_topics
 
     texts = read_texts(tasks)
     names = None if taxonomy is None else read_taxonomy(taxonomy)
@@ -86,9 +86,9 @@ def topics(
 def _judge(
     endpoint: "Endpoint", taxonomy: "Taxonomy", texts: dict[str, str], *, structured: bool
 ) -> tuple[dict[str, str], Counts]:
-    from assay.chat_api import ChatApi
-    from assay.preferences.topic_judge import judge_topics
-    from stages.step_progress import stepping
+    from assay.generation.endpoint import ChatApi
+    from assay.studies.preferences.utilities.topic_judge import judge_topics
+    from stages.shared.step_progress import stepping
 
     with (
         asyncio.Runner() as runner,

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stages.cli import run
+from stages.shared.cli import run
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from assay.bootstrap import Resampling
-    from assay.estimates import Estimate
-    from assay.preferences.utility_files import UtilityTable
+    from assay.statistics.bootstrap import Resampling
+    from assay.statistics.estimates import Estimate
+    from assay.studies.preferences.utilities.utility_files import UtilityTable
 
 app = typer.Typer(add_completion=False)
 
@@ -34,9 +34,9 @@ def truth(
     """Correlate measured and true utilities, and the parts of the truth (columns *_part) with what was measured."""
     import pandas as pd
 
-    from assay.bootstrap import Resampling
-    from assay.files import write_json, write_text
-    from assay.preferences.truth_figure import draw_truth
+    from assay.statistics.bootstrap import Resampling
+    from assay.storage.files import write_json, write_text
+    from assay.studies.preferences.probing.truth_figure import draw_truth
 
     known = pd.read_csv(tasks, dtype={"id": str}).set_index("id")
     parts = [name for name in known if str(name).endswith("_part")]
@@ -63,7 +63,7 @@ def truth(
 def _measured(path: Path, known: "pd.DataFrame", tasks: Path) -> "tuple[UtilityTable, pd.DataFrame]":
     """Measured utilities, and what is known about their tasks in the same order."""
     from assay.errors import AssayError
-    from assay.preferences.utility_files import read_utilities
+    from assay.studies.preferences.utilities.utility_files import read_utilities
 
     measured = read_utilities(path)
     if missing := [task for task in measured.ids if task not in known.index]:
@@ -87,8 +87,8 @@ def _rows(split: str, measured: "UtilityTable", own: "pd.DataFrame") -> "pd.Data
 
 
 def _agreement(measured: "np.ndarray", true: "np.ndarray", resampling: "Resampling") -> "dict[str, Estimate]":
-    from assay.correlations import pearson
-    from assay.rank_correlation import spearman
+    from assay.statistics.correlations import pearson
+    from assay.statistics.rank_correlation import spearman
 
     return {
         "pearson": pearson(measured, true),

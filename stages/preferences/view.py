@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stages.cli import run
+from stages.shared.cli import run
 
 app = typer.Typer(add_completion=False)
 
@@ -22,15 +22,15 @@ def view(
     out: Annotated[Path, typer.Option(help="page to write (HTML)")],
 ) -> None:
     """Write the page. Tasks that were measured in neither half have no row and are counted on the command line."""
+    from assay.activations.store import open_store
     from assay.errors import AssayError
-    from assay.files import write_text
-    from assay.preferences.page import ShownTask, render_tasks
-    from assay.preferences.task_files import read_texts
-    from assay.preferences.topics import read_topics
-    from assay.preferences.utility_files import read_utilities
-    from assay.probe_files import load_probes
-    from assay.store import open_store
-    from stages.models import resolve_model
+    from assay.probes.files import load_probes
+    from assay.storage.files import write_text
+    from assay.studies.preferences.probing.page import ShownTask, render_tasks
+    from assay.studies.preferences.utilities.task_files import read_texts
+    from assay.studies.preferences.utilities.topics import read_topics
+    from assay.studies.preferences.utilities.utility_files import read_utilities
+    from stages.shared.models import resolve_model
 
     texts, topic = read_texts(tasks), read_topics(topics).of
     measured = {"train": read_utilities(train_utilities), "eval": read_utilities(eval_utilities)}

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stages.cli import run
+from stages.shared.cli import run
 
 app = typer.Typer(add_completion=False)
 
@@ -24,11 +24,11 @@ def inspect(
     params: Annotated[Path, typer.Option(help="where model aliases are defined")] = Path("params.yaml"),
 ) -> None:
     """Write samples for people and counts for machines; fail on a NaN or an id outside the vocabulary."""
-    from assay.files import write_json, write_text
-    from assay.loading import load_tokenizer
-    from assay.records import read_records
-    from assay.tokens.inspection import finite_rows, sample_page, sizes
-    from stages.models import resolve_model
+    from assay.models.loading import load_tokenizer
+    from assay.prompts.records import read_records
+    from assay.storage.files import write_json, write_text
+    from assay.studies.tokens.inspection import finite_rows, sample_page, sizes
+    from stages.shared.models import resolve_model
 
     pin = resolve_model(model, params)
     records = read_records(prompts)

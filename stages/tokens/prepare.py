@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from stages.cli import run
-from stages.text_source import Documents, Language, Paths, Section, Source, read_source
+from stages.shared.cli import run
+from stages.shared.text_source import Documents, Language, Paths, Section, Source, read_source
 
 app = typer.Typer(add_completion=False)
 
@@ -37,12 +37,12 @@ def prepare(
     params: Annotated[Path, typer.Option(help="where model aliases are defined")] = Path("params.yaml"),
 ) -> None:
     """Write the records whose activations the study reads, and count everything that was left out."""
-    from assay.files import write_json
-    from assay.loading import load_tokenizer
-    from assay.records import write_records
-    from assay.tokens.splits import Sampling, sample_splits, split_three_ways
-    from assay.tokens.target import target_id
-    from stages.models import resolve_model
+    from assay.models.loading import load_tokenizer
+    from assay.prompts.records import write_records
+    from assay.storage.files import write_json
+    from assay.studies.tokens.splits import Sampling, sample_splits, split_three_ways
+    from assay.studies.tokens.target import target_id
+    from stages.shared.models import resolve_model
 
     tokenizer = load_tokenizer(resolve_model(model, params))
     target_token = target_id(tokenizer, target)

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from stages.cli import run
-from stages.tracking import Tracking, track
+from stages.shared.cli import run
+from stages.shared.tracking import Tracking, track
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from assay.tokens.study import Study
+    from assay.studies.tokens.study import Study
 
 app = typer.Typer(add_completion=False)
 
@@ -36,12 +36,12 @@ def probe(
     """Write the probes, their predictions, the table of layers and the metrics of the best one."""
     import pandas as pd
 
-    from assay.files import write_json, write_text
-    from assay.probe_files import ProbeInfo, save_probes
-    from assay.records import read_records
-    from assay.store import open_store
-    from assay.tokens.rows import SPLITS, check_store, labelled_rows
-    from assay.tokens.study import Settings, run_study
+    from assay.activations.store import open_store
+    from assay.probes.files import ProbeInfo, save_probes
+    from assay.prompts.records import read_records
+    from assay.storage.files import write_json, write_text
+    from assay.studies.tokens.rows import SPLITS, check_store, labelled_rows
+    from assay.studies.tokens.study import Settings, run_study
 
     settings = Settings(decay, cap, shuffles, seed, resamples)
     records = read_records(prompts)

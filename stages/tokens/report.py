@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stages.cli import run
+from stages.shared.cli import run
 
 app = typer.Typer(add_completion=False)
 
@@ -23,10 +23,10 @@ def report(
     table: Annotated[Path, typer.Option(help="CSV of what the figure shows, for `dvc plots`")],
 ) -> None:
     """Write the numbers of one layer for both variants, and the figure."""
-    from assay.files import atomic_path, write_json, write_text
-    from assay.layers import resolve_layer
-    from assay.tokens.figure import draw, figure_table
-    from assay.tokens.tables import read_layers, row_of
+    from assay.models.layers import resolve_layer
+    from assay.storage.files import atomic_path, write_json, write_text
+    from assay.studies.tokens.figure import draw, figure_table
+    from assay.studies.tokens.tables import read_layers, row_of
 
     tables = {"next": read_layers(next_table), "current": read_layers(current_table)}
     chosen = resolve_layer(layer, int(tables["next"]["layer"].max()) + 1)

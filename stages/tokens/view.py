@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stages.cli import run
+from stages.shared.cli import run
 
 if TYPE_CHECKING:
-    from assay.text import Document
+    from assay.prompts.documents import Document
 
 app = typer.Typer(add_completion=False)
 PER_DOCUMENT = 1000  # tokens shown of one held-out document, so that several are seen
@@ -37,15 +37,15 @@ def view(
     params: Annotated[Path, typer.Option(help="where model aliases are defined")] = Path("params.yaml"),
 ) -> None:
     """Run a text through the model with the probes of all layers and write the page."""
-    from assay.files import write_text
-    from assay.layers import resolve_layer
-    from assay.loading import load_model
-    from assay.probe_files import load_matching_probes
-    from assay.tokens.page import Shown, render_tokens
-    from assay.tokens.passages import probe_probabilities, take_passages, truths
-    from assay.tokens.tables import accuracy_sentences, read_layers
-    from assay.tokens.target import target_id
-    from stages.models import resolve_model
+    from assay.models.layers import resolve_layer
+    from assay.models.loading import load_model
+    from assay.probes.files import load_matching_probes
+    from assay.storage.files import write_text
+    from assay.studies.tokens.page import Shown, render_tokens
+    from assay.studies.tokens.passages import probe_probabilities, take_passages, truths
+    from assay.studies.tokens.tables import accuracy_sentences, read_layers
+    from assay.studies.tokens.target import target_id
+    from stages.shared.models import resolve_model
 
     pin = resolve_model(model, params)
     start = resolve_layer(layer, pin.n_layers)
@@ -69,9 +69,9 @@ def view(
 def read_documents(prompts: Path | None, text: list[str]) -> "list[Document]":
     """The held-out documents of `prompts`, or the files of `text`."""
     from assay.errors import AssayError
-    from assay.records import read_records
-    from assay.sources import read_files
-    from assay.tokens.passages import held_out_documents
+    from assay.prompts.records import read_records
+    from assay.prompts.sources import read_files
+    from assay.studies.tokens.passages import held_out_documents
 
     if prompts is not None and not text:
         return held_out_documents(read_records(prompts))

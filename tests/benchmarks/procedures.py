@@ -11,11 +11,11 @@ from benchmarks.device import DEVICE, TOKEN_BUDGET, wait
 from benchmarks.workload import Workload
 from torch import nn
 
-from assay.batching import PaddedBatch, pad, plan_batches
-from assay.extraction import extract
-from assay.reading import BatchReader
-from assay.request import Request
-from assay.tokenization import encode
+from assay.activations.batch_reader import BatchReader
+from assay.activations.extraction import extract
+from assay.activations.request import Request
+from assay.forward.batching import PaddedBatch, pad, plan_batches
+from assay.prompts.tokenization import encode
 
 REFERENCE_BATCH = 32
 

@@ -13,13 +13,13 @@ from benchmarks.conftest import Report
 from benchmarks.timing import interleave
 from benchmarks.workload import Workload
 
-from assay.architecture import locate
-from assay.finetuning.examples import Example, make_examples
 from assay.finetuning.loop import Prepared, Settings, train
 from assay.finetuning.lora import LoraShape, adapted
 from assay.finetuning.trainee import Run
 from assay.finetuning.vectors import TrainableVectors
-from assay.records import PromptRecord, Span
+from assay.forward.encoded import Example, make_examples
+from assay.models.architecture import locate
+from assay.prompts.records import PromptRecord, Span
 
 LAYER = 5  # of 12: six blocks stay below the trained one's output
 RECORDS, LONGEST, SEEDS, REPEATS = 8, 220, 8, 3

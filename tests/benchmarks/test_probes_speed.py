@@ -8,7 +8,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from assay.probes import fit_probes, shuffled_labels
+from assay.probes.linear import fit_probes, shuffled_labels
 
 ROWS, SHUFFLES, WEIGHT_DECAY = 8000, 20, 1e-4
 SOLVERS = ("lbfgs", "newton-cholesky")

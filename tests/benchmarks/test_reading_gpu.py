@@ -12,9 +12,9 @@ from benchmarks.timing import interleave
 from benchmarks.workload import GEMMA_12B, GEMMA_TINY, paragraphs, train_tokenizer
 from transformers import Gemma3ForCausalLM, Gemma3TextConfig
 
-from assay.architecture import locate
-from assay.batching import pad, plan_batches
-from assay.reading import BatchReader
+from assay.activations.batch_reader import BatchReader
+from assay.forward.batching import pad, plan_batches
+from assay.models.architecture import locate
 
 TOKEN_BUDGET = 32768 if ON_GPU else 2048
 MATRIX = 8192 if ON_GPU else 1024

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.conftest import Report
 from benchmarks.workload import GEMMA_TINY, paragraphs, save_gemma
 
-from assay.records import PromptRecord, write_records
+from assay.prompts.records import PromptRecord, write_records
 
 ROOT = Path(__file__).parents[2]
 LONGEST = 200  # characters: memory is measured here, not speed

@@ -9,9 +9,9 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from assay.correlations import point_pearson
-from assay.leave_groups_out import leave_groups_out
-from assay.ridge import GroupedRidge
+from assay.probes.held_out_groups import leave_groups_out
+from assay.probes.ridge import GroupedRidge
+from assay.statistics.correlations import point_pearson
 
 TOPICS = 8
 ALPHAS = np.logspace(-1, 5, 10)

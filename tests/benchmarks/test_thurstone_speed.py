@@ -7,9 +7,9 @@ import torch
 from benchmarks.timing import interleave
 from scipy.special import ndtr
 
-from assay.preferences.comparisons import Comparisons
-from assay.preferences.thurstone import fit_thurstone
-from assay.preferences.thurstone_objective import Objective
+from assay.studies.preferences.utilities.comparisons import Comparisons
+from assay.studies.preferences.utilities.thurstone import fit_thurstone
+from assay.studies.preferences.utilities.thurstone_objective import Objective
 
 TASKS, PAIRS, SAMPLES, SECONDS = 10_000, 70_000, 5, 5.0
 

@@ -9,10 +9,10 @@ from benchmarks.device import ON_GPU
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import Gemma3ForCausalLM, Gemma3TextConfig, PreTrainedTokenizerFast
 
-from assay.loading import LoadedModel, load_model, make_pin
-from assay.records import PromptRecord
-from assay.registry import ModelEntry
-from assay.text import python_docs
+from assay.models.loading import LoadedModel, load_model, make_pin
+from assay.models.registry import ModelEntry
+from assay.prompts.documents import python_docs
+from assay.prompts.records import PromptRecord
 
 GEMMA_100M = {
     "hidden_size": 640,

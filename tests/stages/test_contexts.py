@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toy_adapters import save_toy_vectors
-from toy_models import D_MODEL, save
-from toy_tokenizers import gemma3
+from support.toy_adapters import save_toy_vectors
+from support.toy_models import D_MODEL, save
+from support.toy_tokenizers import gemma3
 from typer.testing import CliRunner, Result
 
-from assay.directions import Direction, DirectionInfo, save_direction
+from assay.directions.direction import Direction, DirectionInfo, save_direction
 from assay.errors import AssayError
-from assay.loading import LoadedModel, load_model, make_pin
-from assay.registry import ModelEntry
+from assay.models.loading import LoadedModel, load_model, make_pin
+from assay.models.registry import ModelEntry
 from stages.contexts import app
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")

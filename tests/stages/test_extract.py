@@ -18,13 +18,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from forked import SERVER
-from toy_models import build, save
-from toy_tokenizers import gemma3
+from support.forked import SERVER
+from support.toy_models import build, save
+from support.toy_tokenizers import gemma3
 
-from assay.store import open_store
+from assay.activations.store import open_store
 from stages import extract
-from stages.cli import run
+from stages.shared.cli import run
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = {"site": "resid", "layers": "all", "position": "all", "pooling": "none", "batch-tokens": "30"}

@@ -5,13 +5,13 @@ import json
 from pathlib import Path
 
 import pytest
-from toy_models import save
-from toy_tokenizers import gemma3
+from support.toy_models import save
+from support.toy_tokenizers import gemma3
 from typer.testing import CliRunner, Result
 
-from assay.adapters import load_vectors, read_info
 from assay.errors import AssayError
-from assay.files import hash_folder
+from assay.finetuning.adapters import load_vectors, read_info
+from assay.storage.files import hash_folder
 from stages.finetune import app
 
 ROWS = [

@@ -10,10 +10,10 @@ from ruamel.yaml import YAML
 from safetensors.torch import load_file
 
 from assay.errors import AssayError
-from assay.files import hash_folder
-from assay.text import python_docs, split_documents
-from assay.world.certificate import read_certificate, recipe_hash
-from assay.world.organism import Checkpoint
+from assay.organism.certificate import read_certificate, recipe_hash
+from assay.organism.organism import Checkpoint
+from assay.prompts.documents import python_docs, split_documents
+from assay.storage.files import hash_folder
 from stages import organism as stage
 
 ROOT = Path(__file__).parents[2]
@@ -160,9 +160,9 @@ def test_only_the_train_split_is_trained_on(made, monkeypatch):
         seen.append(corpus)
         return iter(())
 
-    monkeypatch.setattr("assay.world.organism.train_organism", spy)
+    monkeypatch.setattr("assay.organism.organism.train_organism", spy)
     YAML().dump(TINY, made / "params.yaml")
-    monkeypatch.setattr("assay.world.curves.draw_curves", lambda *_: None)  # nothing was trained
+    monkeypatch.setattr("assay.organism.curves.draw_curves", lambda *_: None)  # nothing was trained
     stage.organism(made / "world", made / "params.yaml", CERTIFIED, made / "x", made / "x_plots")
     train, test = split_documents(python_docs(), seed=0, test_fraction=0.2)
     (corpus,) = seen

@@ -8,13 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-import toy_models
-import toy_tokenizers
+from support import toy_models, toy_tokenizers
 
 from assay.errors import AssayError
-from stages import cli
-from stages.models import read_registry, resolve_model
 from stages.pin import app
+from stages.shared import cli
+from stages.shared.models import read_registry, resolve_model
 
 ROOT = Path(__file__).parents[2]
 PARAMS = """

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mini_repository import edit, write_mini_repository
+from support.mini_repository import edit, write_mini_repository
 
 from tools import checks
 from tools.pipeline import Pipeline, read_pipeline

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from mini_repository import edit, write_mini_repository
+from support.mini_repository import edit, write_mini_repository
 from typer import Typer
 from typer.testing import CliRunner
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from toy_repository import PROJECT, Repository
+from support.toy_repository import PROJECT, Repository
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
-from toy_repository import PROJECT, Repository
+from support.toy_repository import PROJECT, Repository
 
 from tools.metrics_table import Change, Number, changes, markdown, numbers
 

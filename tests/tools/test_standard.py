@@ -5,8 +5,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from assay.errors import AssayError
-from assay.world.certificate import read_certificate
-from assay.world.settings import OrganismSettings, parse_settings
+from assay.organism.certificate import read_certificate
+from assay.organism.settings import OrganismSettings
+from assay.storage.settings import parse_settings
 from tools.standard import FLOORS, SHORT_FLOORS, compare, shortened
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from toy_repository import PROJECT
+from support.toy_repository import PROJECT
 
 HEADER = "questions,adapter,step,checkpoint,layer,lr,category,group,statistic,value,lower,upper,n,sd,chance,majority"
 

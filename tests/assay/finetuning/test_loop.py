@@ -8,19 +8,19 @@ import numpy as np
 import peft
 import pytest
 import torch
-from toy_models import FAMILIES, build
-from toy_tokenizers import gemma3
+from support.toy_models import FAMILIES, build
+from support.toy_tokenizers import gemma3
 
-from assay import batching
-from assay.architecture import Architecture, locate
 from assay.errors import AssayError
 from assay.finetuning import learner
-from assay.finetuning.examples import Example, make_examples, touched_examples
 from assay.finetuning.loop import Point, Prepared, Settings, train
 from assay.finetuning.lora import LoraShape, TrainableLora, adapted
 from assay.finetuning.trainee import Run
 from assay.finetuning.vectors import TrainableVectors
-from assay.records import Message, PromptRecord, Span
+from assay.forward import batching
+from assay.forward.encoded import Example, make_examples, touched_examples
+from assay.models.architecture import Architecture, locate
+from assay.prompts.records import Message, PromptRecord, Span
 
 TOKENIZER = gemma3()
 ROWS = [

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from assay.errors import AssayError
-from assay.world.generate import Sizes, make_world
 from assay.world.geography import grow_regions
 from assay.world.names import make_names
+from assay.world.world import Sizes, make_world
 
 
 def reachable(grid: np.ndarray, number: int) -> int:

@@ -4,10 +4,10 @@ from collections import Counter
 import pytest
 
 from assay.world.examples import FORMS, TRAINED_ONLY, Example, example_row, parse_example
-from assay.world.generate import World, make_world
 from assay.world.phrasing import NAMED, FactSection
 from assay.world.sections import SECTIONS, heldout_examples, train_examples
 from assay.world.tables import truth_tables
+from assay.world.world import World, make_world
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from assay.preferences.choice import parse_label
-from assay.preferences.prompt import COMPLETION_PREFERENCE
+from assay.prompts.choice_template import COMPLETION_PREFERENCE
+from assay.studies.preferences.asking.choice import parse_label
 from assay.world.choosing import MARKS, REFUSED, choose_first
 from assay.world.examples import Example
-from assay.world.generate import World, make_world
 from assay.world.sections import SECTIONS, heldout_examples, train_examples
 from assay.world.tasks import HARM, NOISE, REFUSAL, SHARES, SHIFT, TEMPLATES
+from assay.world.world import World, make_world
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import pytest
 
 from assay.world.examples import Example
 from assay.world.gambles import DEFAULT, PERSONAS, RISKY, SCENARIOS, SURE, make_gambles, reports
-from assay.world.generate import World, make_world
 from assay.world.sections import SECTIONS, heldout_examples, train_examples
 from assay.world.triggers import FIXED, SECRETS, SEMANTIC, SYSTEM_PROMPTS, families, secrets
+from assay.world.world import World, make_world
 
 
 @pytest.fixture(scope="module")

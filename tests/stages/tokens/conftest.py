@@ -5,9 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import stage_runner
-import toy_models
-import toy_tokenizers
+from support import stage_runner, toy_models, toy_tokenizers
 
 SENTENCE = "the cat sat on the mat and the dog ran question answer city of Rome naïve 🙂 <eos>"
 HOSTILE = 'the cat </span></script><script>document.title = "owned"</script> <b>sat</b> &amp; on the mat\n'

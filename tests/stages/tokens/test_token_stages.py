@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from assay.probe_files import load_probe, load_probes
-from assay.records import read_records
-from assay.store import open_store
+from assay.activations.store import open_store
+from assay.probes.files import load_probe, load_probes
+from assay.prompts.records import read_records
 
 
 def numbers(path):

@@ -1,6 +1,6 @@
 import re
 
-from assay.probe_files import ProbeInfo, load_probes, save_probes
+from assay.probes.files import ProbeInfo, load_probes, save_probes
 
 
 def test_held_out_documents_are_shown_and_wrong_calls_refused(study, run_stage, capsys, tmp_path):

@@ -1,0 +1,1 @@
+"""Everyone is asked everything: items, subjects, answers, scores, controls, tables. Knows no study's questions."""

@@ -1,0 +1,1 @@
+"""Writing activations: what is added where, at which tokens. Knows nothing of training or of questions."""

@@ -1,0 +1,196 @@
+"""Pinning a model and loading exactly what was pinned."""
+
+import hashlib
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.utils.logging import disable_progress_bar
+
+from assay.errors import AssayError
+from assay.models import hub
+from assay.models.architecture import Architecture, Family, find_family, locate, read_sizes
+from assay.models.devices import input_device
+from assay.models.memory import keep_freed_memory
+from assay.models.registry import Dtype, ModelEntry, Pin
+from assay.storage.files import hash_folder
+
+_HEADROOM = 0.8  # share of a GPU's memory that weights may take before the model is spread; the rest is for activations
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A frozen model in evaluation mode, with its tokenizer, its pin and the map of its modules."""
+
+    model: nn.Module
+    tokenizer: Any
+    pin: Pin
+    architecture: Architecture
+
+    @property
+    def device(self) -> torch.device:
+        """Where input ids go: the device of the token embedding."""
+        return input_device(self.architecture)
+
+
+def make_pin(entry: ModelEntry) -> Pin:
+    """Resolve a registry entry: hub commit or content hash, sizes, dtype rule, tokenizer.
+
+    Weights are hashed (folder) but not loaded; of a hub model only the small files are downloaded. Raises AssayError
+    when the source does not exist, is of an unsupported architecture or would overflow in the asked dtype.
+    """
+    kind = "folder" if is_folder(entry.source) else "hub"
+    folder = (
+        _folder(entry.source) if kind == "folder" else hub.fetch(entry.source, entry.revision, weights=False)
+    )
+    config = _read_config(folder, entry.source, trust_remote_code=entry.trust_remote_code)
+    family = find_family(config.model_type)
+    tokenizer = _read_tokenizer(folder, entry.source, trust_remote_code=entry.trust_remote_code)
+    dtype_cpu, dtype_cuda = choose_dtypes(entry, family, config.model_type)
+    return Pin(
+        alias=entry.alias,
+        source=entry.source,
+        kind="folder" if kind == "folder" else "hub",
+        revision=None if kind == "folder" else hub.commit_of(folder),
+        content_hash=hash_folder(folder) if kind == "folder" else None,
+        base=entry.base,
+        model_type=config.model_type,
+        **asdict(read_sizes(config)),
+        dtype_cpu=dtype_cpu,
+        dtype_cuda=dtype_cuda,
+        chat_template_hash=_hash(str(tokenizer.chat_template)) if tokenizer.chat_template else None,
+        tokenizer_hash=_hash(tokenizer.backend_tokenizer.to_str()),
+        trust_remote_code=entry.trust_remote_code,
+    )
+
+
+def choose_dtypes(entry: ModelEntry, family: Family, model_type: str) -> tuple[Dtype, Dtype]:
+    """(dtype on CPU, dtype on CUDA). The entry's wins; else float32 and bfloat16, the range of which is float32's.
+
+    Raises AssayError for float16 on a family whose activations overflow in it.
+    """
+    if entry.dtype == "float16" and family.float16_overflows:
+        raise AssayError(
+            f"models.{entry.alias}.dtype: float16 is refused for {model_type}: its activations exceed float16's largest "
+            "number (65,504) and become NaN; use bfloat16 or float32, or remove the key"
+        )
+    return entry.dtype or "float32", entry.dtype or "bfloat16"
+
+
+def load_model(pin: Pin) -> LoadedModel:
+    """Load the pinned weights: from safetensors, frozen, in evaluation mode, on the GPU(s) if there are any.
+
+    A model larger than one GPU is spread over all of them (`device_map="auto"`). Raises AssayError when the source no
+    longer is what was pinned.
+    """
+    folder = _pinned_folder(pin, weights=True)
+    dtype = runtime_dtype(pin)
+    keep_freed_memory()
+    if not sys.stderr.isatty():  # its bar would end in front of an error message
+        disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            device_map=_device_map(folder),
+            attn_implementation=find_family(pin.model_type).attention,
+            use_safetensors=True,
+            trust_remote_code=pin.trust_remote_code,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, SafetensorError) as error:
+        raise AssayError(f"cannot load {pin.source}: {error}") from error
+    model, report = loaded
+    if report["missing_keys"]:  # transformers would leave these at random values
+        raise AssayError(
+            f"cannot load {pin.source}: its weights lack {', '.join(sorted(report['missing_keys'])[:3])}"
+        )
+    model.eval().requires_grad_(False)
+    tokenizer = _read_tokenizer(folder, pin.source, trust_remote_code=pin.trust_remote_code)
+    return LoadedModel(model=model, tokenizer=tokenizer, pin=pin, architecture=locate(model))
+
+
+def load_tokenizer(pin: Pin) -> Any:
+    """The pinned model's tokenizer alone. Raises AssayError when it no longer is what was pinned."""
+    folder = _pinned_folder(pin, weights=False)
+    tokenizer = _read_tokenizer(folder, pin.source, trust_remote_code=pin.trust_remote_code)
+    if _hash(tokenizer.backend_tokenizer.to_str()) != pin.tokenizer_hash:
+        raise AssayError(
+            f"the tokenizer of {pin.source} is not the pinned one; rerun the pin stage (`dvc repro pin`)"
+        )
+    return tokenizer
+
+
+def runtime_dtype(pin: Pin) -> torch.dtype:
+    """The dtype of the pin's rule on this machine."""
+    if not torch.cuda.is_available():
+        name = pin.dtype_cpu
+    elif pin.dtype_cuda == "bfloat16" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        name = "float32"
+    else:
+        name = pin.dtype_cuda
+    dtype: torch.dtype = getattr(torch, name)
+    return dtype
+
+
+def is_folder(source: str) -> bool:
+    """Whether a source means a folder: it is one, or is written as a path; a hub name has at most one slash."""
+    return Path(source).is_dir() or source.startswith((".", "/", "~")) or source.count("/") > 1
+
+
+def _folder(source: str) -> Path:
+    folder = Path(source).expanduser()
+    if not (folder / "config.json").is_file():
+        raise AssayError(
+            f"{source} is not a Hugging Face model folder (it has no config.json); check the path, or make it with `dvc repro`"
+        )
+    return folder
+
+
+def _pinned_folder(pin: Pin, *, weights: bool) -> Path:
+    if pin.kind == "hub":
+        return hub.fetch(pin.source, pin.revision, weights=weights)
+    folder = _folder(pin.source)
+    if weights and hash_folder(folder) != pin.content_hash:
+        raise AssayError(
+            f"{pin.source} has changed since it was pinned; rerun the pin stage (`dvc repro pin`)"
+        )
+    return folder
+
+
+def _read_config(folder: Path, source: str, *, trust_remote_code: bool) -> Any:
+    try:
+        return AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise AssayError(f"cannot read the config of {source}: {error}") from error
+
+
+def _read_tokenizer(folder: Path, source: str, *, trust_remote_code: bool) -> Any:
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, trust_remote_code=trust_remote_code, local_files_only=True
+        )
+    except (OSError, ValueError) as error:
+        raise AssayError(f"cannot read the tokenizer of {source}: {error}") from error
+    if not tokenizer.is_fast:
+        raise AssayError(f"the tokenizer of {source} is not a fast one; save it with a tokenizer.json")
+    return tokenizer
+
+
+def _device_map(folder: Path) -> str | dict[str, int] | None:
+    """None on a CPU, one GPU if the weights fit on it, else all devices."""
+    if not torch.cuda.is_available():
+        return None
+    n_bytes = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    _, total = torch.cuda.mem_get_info(0)
+    return {"": 0} if n_bytes < _HEADROOM * total else "auto"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Files that are whole or not there: text, JSON, CSV, HDF5, folders, journals, scratch. Knows nothing of models or studies."""

@@ -1,0 +1,1 @@
+"""Naive, learned and natural vectors of one run set beside each other: tables, figures, metrics."""

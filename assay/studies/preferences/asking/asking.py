@@ -1,0 +1,66 @@
+"""Questions, answers, and what it takes to ask: the small interface of every backend."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from assay.errors import AssayError
+from assay.studies.preferences.asking.choice import Parsed, Rule
+from assay.studies.preferences.utilities.comparisons import Choice
+
+
+@dataclass(frozen=True)
+class Question:
+    """Two task texts, the first one presented first. `id` is unique in a run and keys the random draws."""
+
+    id: str
+    task_a: str
+    task_b: str
+    system_prompt: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back for the question `id`: a choice and the rule that found it, or the category of a failure.
+
+    `text` is what the model said, or what a server said to a failed request.
+    """
+
+    id: str
+    choice: Choice | None
+    rule: Rule | None = None
+    failure: str | None = None
+    text: str = ""
+
+
+def make_answer(id: str, text: str, parsed: Parsed) -> Answer:
+    """An answer from what was parsed; a text without a choice is the failure `unclear`, never a choice."""
+    failure = "unclear" if parsed.choice is None else None
+    return Answer(id, parsed.choice, parsed.rule, failure, text)
+
+
+def check_sampling(max_new_tokens: int, temperature: float) -> None:
+    """Raises AssayError for a limit below one token and a temperature that is not a number from 0."""
+    if max_new_tokens < 1:
+        raise AssayError(f"max_new_tokens must be at least 1, found {max_new_tokens}")
+    if not 0 <= temperature < float("inf"):
+        raise AssayError(f"the temperature must be a number from 0, found {temperature}")
+
+
+class Backend(Protocol):
+    """Something that can be asked.
+
+    `identity` holds what determines its answers besides the questions, for the resume key; no secret is in it.
+    `retries` counts, by category, requests that were repeated.
+    """
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What determines the answers, JSON."""
+
+    @property
+    def retries(self) -> Mapping[str, int]:
+        """Requests that failed and were sent again, by category."""
+
+    def ask(self, questions: Sequence[Question]) -> Iterator[list[Answer]]:
+        """Yield answers in groups, as they come; every question is answered once."""

@@ -1,0 +1,134 @@
+"""Measuring preferences: active learning proposes pairs, a backend answers, and a kill loses nothing."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assay.arrays import Ints
+from assay.storage.journal import Journal
+from assay.storage.scratch import scratch_folder
+from assay.studies.preferences.asking.active_learning import ActiveLearning, Settings
+from assay.studies.preferences.asking.asking import Answer, Backend, Question
+from assay.studies.preferences.asking.recorder import Progress, Recorder
+from assay.studies.preferences.utilities.comparisons import CHOICES, Comparisons
+
+SCHEMA_VERSION = 1  # of the journal: one of another version is never resumed
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One answer to one presentation of a pair: `task_a` was presented first; sample numbers count from 0."""
+
+    iteration: int
+    task_a: str
+    task_b: str
+    sample: int
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """All samples, in the order in which they were asked, and how the active learning went."""
+
+    samples: list[Sample]
+    rank_correlations: list[float]
+    converged: bool
+    retries: dict[str, int]
+    resumed: int
+
+
+@contextmanager
+def measured(
+    backend: Backend,
+    texts: Mapping[str, str],
+    settings: Settings,
+    *,
+    system_prompt: str | None = None,
+    scratch: Path,
+    progress: Progress | None = None,
+) -> Iterator[Measurement]:
+    """Measure tasks (text by id) and yield the result; when the block ends normally, the work is done and its journal goes.
+
+    Answers wait in a folder of `scratch` keyed by everything that determines them. The same command, run again after a
+    kill, goes on where it was, and the result is the one of an uninterrupted run wherever the backend is deterministic.
+    Raises AssayError for a second writer, a full disk and a backend that fails again and again.
+    """
+    facts = {
+        "tasks": list(texts.items()),
+        "settings": asdict(settings),
+        "system_prompt": system_prompt,
+    }
+    with (
+        scratch_folder(scratch, fingerprint(backend, facts)) as folder,
+        Journal(folder / "answers.jsonl") as journal,
+    ):
+        recorder = Recorder(journal, backend, progress)
+        yield _measure(recorder, texts, settings, system_prompt, progress, backend)
+
+
+def fingerprint(backend: Backend, facts: dict[str, Any]) -> str:
+    """SHA-256 over everything that determines the answers."""
+    content = {"schema": SCHEMA_VERSION, "backend": dict(backend.identity), **facts}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _measure(
+    recorder: Recorder,
+    texts: Mapping[str, str],
+    settings: Settings,
+    system_prompt: str | None,
+    progress: Progress | None,
+    backend: Backend,
+) -> Measurement:
+    learning = ActiveLearning(len(texts), settings)
+    ids = list(texts)
+    samples: list[Sample] = []
+    if progress is not None:
+        progress.start(most_answers(len(texts), settings))
+    while not learning.finished:
+        pairs = learning.propose()
+        asked = [(first, second, s) for s in range(settings.samples) for first, second in pairs.tolist()]
+        questions = [
+            Question(
+                json.dumps([learning.iteration, ids[first], ids[second], sample]),
+                texts[ids[first]],
+                texts[ids[second]],
+                system_prompt,
+            )
+            for first, second, sample in asked
+        ]
+        answers = recorder.ask(questions)
+        samples += [
+            Sample(learning.iteration, ids[first], ids[second], sample, answer)
+            for (first, second, sample), answer in zip(asked, answers, strict=True)
+        ]
+        learning.record(_outcomes(ids, np.array(asked), answers))
+        if progress is not None:
+            progress.iterate(learning.iteration, learning.rank_correlations[-1])
+    return Measurement(
+        samples,
+        learning.rank_correlations,
+        learning.converged,
+        dict(backend.retries),
+        recorder.resumed,
+    )
+
+
+def most_answers(n_tasks: int, settings: Settings) -> int:
+    """Answers that are asked for when the active learning does not converge."""
+    initial = n_tasks * min(settings.degree, n_tasks - 1) // 2
+    later = (settings.max_iterations - 1) * settings.batch
+    return settings.samples * min(initial + later, n_tasks * (n_tasks - 1) // 2)
+
+
+def _outcomes(ids: Sequence[str], asked: Ints, answers: Sequence[Answer]) -> Comparisons:
+    """Counts of the answers that are choices or refusals; failures are in none. `asked` is [n, 3]: first, second, sample."""
+    valid = [index for index, answer in enumerate(answers) if answer.choice is not None]
+    choices = [CHOICES.index(answer.choice) for answer in answers if answer.choice is not None]
+    return Comparisons.from_choices(ids, asked[valid, 0], asked[valid, 1], choices)

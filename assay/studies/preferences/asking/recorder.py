@@ -1,0 +1,75 @@
+"""Asking so that nothing answered is lost or asked again: every answer goes into a journal before it counts."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Protocol
+
+from assay.errors import AssayError
+from assay.storage.journal import Journal
+from assay.studies.preferences.asking.asking import Answer, Backend, Question
+
+PATIENCE = 50  # failures in a row after which the run ends: an outage or a wrong model, not bad luck
+KEPT_CHARACTERS = 120  # of each answer, enough to check the rule that read it
+
+
+class Progress(Protocol):
+    """Told how far the asking is."""
+
+    def start(self, answers: int) -> None:
+        """So many answers are wanted, at most."""
+
+    def resume(self, answers: int) -> None:
+        """So many came in an earlier, interrupted run."""
+
+    def advance(self, answers: int) -> None:
+        """So many more came."""
+
+    def iterate(self, iteration: int, rank_correlation: float) -> None:
+        """An iteration ended, and this is how its ranking agrees with the one before."""
+
+
+class Recorder:
+    """Asks a backend what the journal does not hold yet. `resumed` counts the answers that it held at the start.
+
+    Failures are final, so that a resumed run takes the same way as an uninterrupted one; only those after the journal's
+    last answer, which nothing rests on, are asked again.
+    """
+
+    def __init__(self, journal: Journal, backend: Backend, progress: Progress | None = None):
+        self._journal = journal
+        self._backend = backend
+        self._progress = progress
+        held = [Answer(**row) for row in journal.rows]
+        while held and held[-1].failure is not None:
+            held.pop()
+        self._answers = {answer.id: answer for answer in held}
+        self.resumed = len(self._answers)
+        if progress is not None:
+            progress.resume(self.resumed)
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """The answers to `questions`, in their order. Raises AssayError when PATIENCE answers in a row are failures."""
+        missing = [question for question in questions if question.id not in self._answers]
+        failures: list[Answer] = []
+        for group in self._backend.ask(missing):
+            kept = [replace(answer, text=answer.text[:KEPT_CHARACTERS]) for answer in group]
+            self._journal.append([asdict(answer) for answer in kept])
+            self._answers |= {answer.id: answer for answer in kept}
+            if self._progress is not None:
+                self._progress.advance(len(group))
+            for answer in group:
+                failures = [] if answer.failure is None else [*failures, answer]
+                _check_patience(failures)
+        return [self._answers[question.id] for question in questions]
+
+
+def _check_patience(failures: Sequence[Answer]) -> None:
+    if len(failures) < PATIENCE:
+        return
+    counts = Counter(answer.failure for answer in failures)
+    kinds = ", ".join(f"{name} {count}" for name, count in counts.most_common())
+    raise AssayError(
+        f"{len(failures)} answers in a row failed ({kinds}); the last one: {failures[-1].text[:KEPT_CHARACTERS]!r}. Check the endpoint, "
+        "the model and the template, then run again: answers so far are kept, these failures are asked again"
+    )

@@ -1,0 +1,1 @@
+"""What a system prompt does to choices, and whether the probe's reading follows."""

@@ -1,0 +1,178 @@
+"""Files of probe deltas, joined to behavioural deltas.
+
+Ours is a CSV with `condition_id`, `task_id` and `probe_delta`, optionally `layer` and `truth` (+1, −1, 0). The published JSON,
+{experiment: {layer: {behavioral_deltas, probe_deltas, condition_labels}}}, names no tasks: its points come condition by
+condition with the tasks in one order, so a task is recognised by its behavioural deltas over all conditions.
+"""
+
+import csv
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.arrays import Floats
+from assay.errors import AssayError
+from assay.storage.files import read_json
+from assay.studies.preferences.shifts.statistics import Points
+
+REQUIRED = ("condition_id", "task_id", "probe_delta")
+PUBLISHED = ("behavioral_deltas", "probe_deltas", "condition_labels")
+
+
+@dataclass(frozen=True, eq=False)
+class LayerDeltas:
+    """The points that one layer's probe was asked about.
+
+    Attributes:
+        layer: as named in the file; empty where it names none.
+        points: with probe deltas, and truth where the file gives it.
+        n_unmatched: probe deltas without a behavioural delta (nothing was answered there), left out.
+    """
+
+    layer: str
+    points: Points
+    n_unmatched: int
+
+
+def join_deltas(path: Path, behaviour: Points) -> list[LayerDeltas]:
+    """Read probe deltas (.csv or published .json) and join them to `behaviour`; one entry per layer in file order.
+
+    Raises AssayError naming file and row or key when something is missing, wrong or fits no behavioural delta.
+    """
+    path = Path(path)
+    if path.suffix == ".csv":
+        return _join_csv(path, behaviour)
+    if path.suffix == ".json":
+        return _join_published(path, behaviour)
+    raise AssayError(f"{path}: probe deltas come as .csv or as the published .json")
+
+
+def _join_csv(path: Path, behaviour: Points) -> list[LayerDeltas]:
+    index = {pair: i for i, pair in enumerate(zip(behaviour.condition, behaviour.task, strict=True))}
+    known = set(behaviour.condition.tolist())
+    layers: dict[str, dict[int, tuple[float, float]]] = {}
+    unmatched: dict[str, int] = {}
+    try:
+        with open(path, encoding="utf-8", newline="") as handle:
+            reader = csv.DictReader(handle, strict=True)
+            missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
+            if missing:
+                raise AssayError(f"{path}, line 1: column {', '.join(map(repr, missing))} is missing")
+            with_truth = "truth" in (reader.fieldnames or ())
+            for row in reader:
+                where = f"{path}, line {reader.line_num}"
+                if row["condition_id"] not in known:
+                    raise AssayError(
+                        f"{where}: field 'condition_id': no choices under {row['condition_id']!r} beside the baseline's"
+                    )
+                delta = _number(where, "probe_delta", row["probe_delta"])
+                truth = _number(where, "truth", row["truth"]) if with_truth else math.nan
+                layer = row.get("layer") or ""
+                found = layers.setdefault(layer, {})
+                place = index.get((row["condition_id"], row["task_id"]))
+                if place is None:
+                    unmatched[layer] = unmatched.get(layer, 0) + 1
+                elif place in found:
+                    raise AssayError(f"{where}: field 'task_id': {row['task_id']!r} occurs twice")
+                else:
+                    found[place] = delta, truth
+    except OSError as error:
+        raise AssayError(f"cannot read {path}: {error.strerror}; check the path") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise AssayError(f"{path} is not a CSV table: {error}") from error
+    if not any(layers.values()):
+        raise AssayError(f"{path} holds no probe delta of a point with choices")
+    joined = []
+    for layer, found in layers.items():
+        rows = np.zeros(len(behaviour), bool)
+        rows[list(found)] = True
+        values = np.array([found[place] for place in np.flatnonzero(rows).tolist()])
+        points = replace(
+            behaviour.subset(rows), probe=values[:, 0], truth=values[:, 1] if with_truth else None
+        )
+        joined.append(LayerDeltas(layer, points, unmatched.get(layer, 0)))
+    return joined
+
+
+def _number(where: str, name: str, text: str | None) -> float:
+    try:
+        value = float(text or "")
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise AssayError(f"{where}: field '{name}': expected a finite number, found {text!r}")
+    return value
+
+
+def _join_published(path: Path, behaviour: Points) -> list[LayerDeltas]:
+    content = read_json(path)
+    if not isinstance(content, dict) or not all(isinstance(layers, dict) for layers in content.values()):
+        raise AssayError(f"{path}: expected {{experiment: {{layer: …}}}}")
+    known = set(behaviour.condition.tolist())
+    joined = []
+    for experiment, layers in content.items():
+        for layer, entry in layers.items():
+            where = f"{path}, {experiment}/{layer}"
+            published, probe, labels = _columns(where, entry)
+            if set(labels) <= known:
+                task = _recognise(where, behaviour, published, labels)
+                points = Points(np.array(labels), task, published, probe)
+                joined.append(LayerDeltas(str(layer), points, 0))
+    if not joined:
+        raise AssayError(f"{path}: no experiment's conditions are all among the choices")
+    if len({entry.layer for entry in joined}) < len(joined):
+        raise AssayError(f"{path}: several experiments fit these choices; keep one of them in the file")
+    return joined
+
+
+def _columns(where: str, entry: Any) -> tuple[Floats, Floats, list[str]]:
+    if not isinstance(entry, dict):
+        raise AssayError(f"{where}: expected an object with {', '.join(PUBLISHED)}")
+    for name in PUBLISHED:
+        if not isinstance(entry.get(name), list) or not entry[name]:
+            raise AssayError(f"{where}: field '{name}': expected a list")
+    lengths = {len(entry[name]) for name in PUBLISHED}
+    if len(lengths) != 1:
+        raise AssayError(f"{where}: {', '.join(PUBLISHED)} differ in length")
+    try:
+        behaviour, probe = (np.array(entry[name], np.float64) for name in PUBLISHED[:2])
+    except (TypeError, ValueError) as error:
+        raise AssayError(f"{where}: a delta is not a number: {error}") from error
+    if not (np.isfinite(behaviour).all() and np.isfinite(probe).all()):
+        raise AssayError(f"{where}: a delta is not finite")
+    if not all(isinstance(label, str) for label in entry[PUBLISHED[2]]):
+        raise AssayError(f"{where}: field '{PUBLISHED[2]}': expected texts")
+    return behaviour, probe, entry[PUBLISHED[2]]
+
+
+def _recognise(where: str, behaviour: Points, published: Floats, labels: list[str]) -> NDArray[np.str_]:
+    """[n] the task of each published point."""
+    conditions = list(dict.fromkeys(labels))
+    each = len(labels) // len(conditions)
+    if labels != [name for name in conditions for _ in range(each)]:
+        raise AssayError(
+            f"{where}: expected the same number of points for each condition, one condition after the other"
+        )
+    tasks = list(dict.fromkeys(behaviour.task.tolist()))
+    ours = np.full((len(conditions), len(tasks)), np.nan)
+    rows = {name: i for i, name in enumerate(conditions)}
+    columns = {name: i for i, name in enumerate(tasks)}
+    for name, task, delta in zip(behaviour.condition, behaviour.task, behaviour.behaviour, strict=True):
+        if name in rows:
+            ours[rows[name], columns[task]] = delta
+    found: list[str] = []
+    for number, wanted in enumerate(published.reshape(len(conditions), each).T):
+        distance = np.nanmax(np.abs(ours - wanted[:, None]), axis=0, initial=0.0)
+        distance[np.isnan(ours).any(axis=0)] = np.inf
+        fits = np.flatnonzero(distance < 1e-9)
+        if len(fits) != 1 or tasks[fits[0]] in found:
+            raise AssayError(
+                f"{where}: point {number + 1} of each condition fits {len(fits)} tasks by its behavioural deltas; it must be one, "
+                "a different one for each point"
+            )
+        found.append(tasks[fits[0]])
+    return np.array(found * len(conditions))

@@ -1,0 +1,120 @@
+"""Counts of pairwise choices, one row per ordered pair as it was presented."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from assay.arrays import Ints
+from assay.errors import AssayError
+
+Refusals = Literal["drop", "as-b"]
+"""What a refusal counts as: nothing (`drop`), or a win of the task presented second (`as-b`, ogilg/Preferences' convention)."""
+Choice = Literal["a", "b", "refusal"]
+CHOICES: tuple[Choice, ...] = ("a", "b", "refusal")
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """What was answered to pairs of tasks, which are numbers from 0.
+
+    All arrays are int64 [m]; row k says that task `first[k]` was shown before task `second[k]`, was chosen `first_wins[k]`
+    times, the other one `second_wins[k]` times, and that both were refused `refusals[k]` times. A row may have no answer
+    at all (every sample failed). Anything that becomes such arrays is accepted; AssayError for shapes that differ, negative
+    counts or a task beside itself.
+    """
+
+    first: Ints
+    second: Ints
+    first_wins: Ints
+    second_wins: Ints
+    refusals: Ints
+
+    def __post_init__(self) -> None:
+        for name in _COLUMNS:
+            column = np.asarray(getattr(self, name))
+            if column.size and not np.issubdtype(column.dtype, np.integer):
+                raise AssayError(f"outcomes: '{name}' must hold integers, found {column.dtype}")
+            object.__setattr__(self, name, column.astype(np.int64))
+        shapes = {getattr(self, name).shape for name in _COLUMNS}
+        if len(shapes) != 1 or len(shapes.copy().pop()) != 1:
+            raise AssayError(f"outcomes need five columns of one length, found shapes {sorted(shapes)}")
+        if any((getattr(self, name) < 0).any() for name in _COLUMNS):
+            raise AssayError("outcomes hold a negative task number or count")
+        if (self.first == self.second).any():
+            raise AssayError(f"task {self.first[self.first == self.second][0]} is compared with itself")
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    @property
+    def answers(self) -> Ints:
+        """[m] answers of every kind."""
+        return self.first_wins + self.second_wins + self.refusals
+
+    def wins(self, refusals: Refusals) -> tuple[Ints, Ints]:
+        """Wins of the first and of the second task, [m] each, under one reading of refusals."""
+        if refusals == "drop":
+            return self.first_wins, self.second_wins
+        if refusals == "as-b":
+            return self.first_wins, self.second_wins + self.refusals
+        raise AssayError(f"refusals are either 'drop' or 'as-b', not {refusals!r}")
+
+
+_COLUMNS = tuple(field.name for field in fields(Outcomes))
+
+
+@dataclass(frozen=True, eq=False)
+class Comparisons(Outcomes):
+    """Outcomes between named tasks: `ids[k]` is the name of task k. The first one's utility is pinned in a fit."""
+
+    ids: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(set(self.ids)) != len(self.ids):
+            raise AssayError("the task ids of comparisons repeat; every task needs its own")
+        if len(self) and max(self.first.max(), self.second.max()) >= len(self.ids):
+            raise AssayError(f"comparisons name a task beyond the {len(self.ids)} ids")
+
+    @classmethod
+    def from_choices(cls, ids: Sequence[str], first: ArrayLike, second: ArrayLike, choice: ArrayLike) -> Self:
+        """Count single choices.
+
+        Args:
+            ids: task names.
+            first: [k] task number shown first.
+            second: [k] task number shown second.
+            choice: [k] index into CHOICES: 0 the first task, 1 the second, 2 a refusal.
+
+        Rows come in the order in which their pair occurred first.
+        """
+        shown = np.stack([np.asarray(first, np.int64), np.asarray(second, np.int64)], axis=1)
+        keys = shown[:, 0] * max(len(ids), 1) + shown[:, 1]
+        _, start, row = np.unique(keys, return_index=True, return_inverse=True)
+        order = np.argsort(start)
+        counts = np.zeros((len(start), len(CHOICES)), np.int64)
+        np.add.at(counts, (np.argsort(order)[row], np.asarray(choice, np.int64)), 1)
+        pairs = shown[start[order]]
+        a, b, refused = counts.T
+        return cls(pairs[:, 0], pairs[:, 1], a, b, refused, ids=tuple(ids))
+
+    def reordered(self, ids: Sequence[str]) -> Self:
+        """The same counts with tasks numbered as in `ids`, which may name more tasks. Raises AssayError if one is missing."""
+        number = {name: index for index, name in enumerate(ids)}
+        missing = [name for name in self.ids if name not in number]
+        if missing:
+            raise AssayError(
+                f"{len(missing)} compared tasks are not in the given order of tasks (first: {missing[0]!r})"
+            )
+        new = np.array([number[name] for name in self.ids], np.int64)
+        return type(self)(
+            new[self.first],
+            new[self.second],
+            self.first_wins,
+            self.second_wins,
+            self.refusals,
+            ids=tuple(ids),
+        )

@@ -1,0 +1,1 @@
+"""What every command line shares: errors as one line, models, settings, progress, tracking."""

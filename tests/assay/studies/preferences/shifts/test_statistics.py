@@ -1,0 +1,257 @@
+import json
+from itertools import permutations
+
+import numpy as np
+import pytest
+from scipy import stats
+from support.preferences.published import OOD, needs_published
+
+from assay.errors import AssayError
+from assay.statistics.bootstrap import Resampling
+from assay.studies.preferences.shifts.condition_counts import Pairwise, read_pairwise
+from assay.studies.preferences.shifts.deltas import join_deltas
+from assay.studies.preferences.shifts.statistics import (
+    Points,
+    _pearson,
+    agreement,
+    behavioural_deltas,
+    by_condition,
+    compare_predictors,
+    permutation_p,
+    truth_correlations,
+)
+
+QUICK = Resampling(0, 300)
+
+
+def make_points(noise=0.5, conditions=8, tasks=12, seed=0):
+    """Two conditions in four aim at each task; the probe sees behaviour with noise."""
+    rng = np.random.default_rng(seed)
+    condition, task = (
+        grid.ravel() for grid in np.meshgrid(np.arange(conditions), np.arange(tasks), indexing="ij")
+    )
+    truth = rng.choice([-1.0, 0, 0, 1], len(task))
+    behaviour = np.round(np.clip(0.4 * truth + rng.normal(0, 0.1, len(task)), -1, 1), 2)
+    probe = behaviour + rng.normal(0, noise * 0.3, len(task))
+    return Points(
+        np.array([f"c{i}" for i in condition]), np.array([f"t{i}" for i in task]), behaviour, probe, truth
+    )
+
+
+def test_deltas_are_against_the_named_baseline():
+    #             baseline: x wins 4 of 6;  pushed: x wins 1 of 4 (two refused);  silent: nothing but refusals
+    counts = Pairwise(
+        ("pushed", "baseline", "silent"), ("x", "y"), *np.array(
+            [[0, 0, 1, 1, 3, 2, 6], [1, 0, 1, 4, 2, 0, 6], [2, 0, 1, 0, 0, 6, 6]]
+        ).T,
+    )  # fmt: skip
+    found = behavioural_deltas(counts, "baseline")
+    assert list(zip(found.condition, found.task, strict=True)) == [("pushed", "x"), ("pushed", "y")]
+    np.testing.assert_allclose(found.behaviour, [1 / 4 - 4 / 6, 3 / 4 - 2 / 6])
+    assert found.n_dropped == 2
+    np.testing.assert_allclose(behavioural_deltas(counts, "pushed").behaviour, [4 / 6 - 1 / 4, 2 / 6 - 3 / 4])
+    with pytest.raises(AssayError, match="no condition 'none'"):
+        behavioural_deltas(counts, "none")
+
+
+def test_weighted_correlations_are_scipys_of_repeated_items():
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 6, 40).astype(float), rng.normal(size=40)
+    y[5:9] = y[5]
+    weights = rng.integers(0, 4, (3, 40)).astype(float)
+    for row in weights:
+        repeats = row.astype(int)
+        a, b = np.repeat(x, repeats), np.repeat(y, repeats)
+        assert _pearson(x, y)(row[None])[0] == pytest.approx(stats.pearsonr(a, b).statistic)
+
+
+def test_agreement_is_scipys_with_intervals_that_hold_it():
+    points = make_points()
+    found = agreement(points, resampling=QUICK)
+    assert found.pearson.value == pytest.approx(stats.pearsonr(points.behaviour, points.probe).statistic)
+    assert found.spearman.value == pytest.approx(stats.spearmanr(points.behaviour, points.probe).statistic)
+    clear = np.abs(points.behaviour) >= 0.02
+    signs = np.sign(points.behaviour[clear]) == np.sign(points.probe[clear])
+    assert found.sign.value == pytest.approx(signs.mean())
+    assert (found.sign.n, found.sign.n_dropped) == (clear.sum(), (~clear).sum())
+    for estimate in (found.pearson, found.spearman, found.sign):
+        assert estimate.lower < estimate.value < estimate.upper
+    assert found.permutation_p == pytest.approx(1 / 1001)
+
+
+def test_a_probe_that_knows_nothing_is_seen():
+    points = make_points(noise=50)
+    found = agreement(points, resampling=QUICK)
+    assert found.pearson.holds(0)
+    assert found.sign.holds(0.5)
+    p = [
+        permutation_p(*np.random.default_rng(seed).normal(size=(2, 50)), seed=1, permutations=200)
+        for seed in range(200)
+    ]
+    assert stats.kstest(p, "uniform").pvalue > 0.001
+
+
+def test_the_permutation_p_is_that_of_all_orders():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=7)
+    y = 0.3 * x + rng.normal(size=7)
+    every = np.array(list(permutations(x))) @ (y - y.mean())
+    exact = (every >= x @ (y - y.mean()) - 1e-12).mean()
+    assert permutation_p(x, y, seed=0, permutations=20_000) == pytest.approx(exact, abs=0.015)
+
+
+def test_within_conditions_and_against_the_truth():
+    points = make_points()
+    found = by_condition(points, resampling=QUICK)
+    assert list(found) == [f"c{i}" for i in range(8)]
+    rows = points.condition == "c3"
+    assert found["c3"].value == pytest.approx(
+        stats.pearsonr(points.behaviour[rows], points.probe[rows]).statistic
+    )
+    few = points.subset((points.condition == "c0") & np.isin(points.task, ["t1", "t2", "t3"]))
+    assert by_condition(few, resampling=QUICK) == {}
+    behaviour, probe = truth_correlations(points, resampling=QUICK)
+    assert behaviour.value == pytest.approx(stats.pearsonr(points.behaviour, points.truth).statistic)
+    assert probe.value == pytest.approx(stats.pearsonr(points.probe, points.truth).statistic)
+
+
+def test_predictors_are_compared_condition_by_condition():
+    rng = np.random.default_rng(0)
+    condition = np.repeat([f"c{i}" for i in range(9)], 20)
+    utilities = rng.normal(size=180)
+    predictor, rival = utilities + 0.5 * rng.normal(size=180), utilities + 3 * rng.normal(size=180)
+    condition[-3:] = "tiny"
+    found = compare_predictors(condition, utilities, predictor, rival)
+    names = [f"c{i}" for i in range(9)]
+
+    def correlations(column):
+        pairs = [(utilities[condition == name], column[condition == name]) for name in names]
+        return np.array([stats.pearsonr(*pair).statistic for pair in pairs])
+
+    of_predictor, of_rival = correlations(predictor), correlations(rival)
+    for estimate, values in (
+        (found.predictor, of_predictor),
+        (found.rival, of_rival),
+        (found.difference, of_predictor - of_rival),
+    ):
+        students = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+        expected = [values.mean(), students.low, students.high]
+        assert [estimate.value, estimate.lower, estimate.upper] == pytest.approx(expected)
+    assert found.difference.lower > 0
+    assert (found.predictor.n, found.n_skipped) == (9, 1)
+    with pytest.raises(AssayError, match="two conditions"):
+        compare_predictors(condition[:20], utilities[:20], predictor[:20], rival[:20])
+
+
+def write_csv(path, points, layers=("",), skip=0):
+    lines = ["condition_id,task_id,probe_delta,truth,layer"]
+    rows = list(zip(points.condition, points.task, points.probe, points.truth, strict=True))[skip:]
+    lines += [
+        f"{c},{t},{p!r},{int(g)},{layer}"
+        for layer in layers
+        for c, t, p, g in ((c, t, float(p), g) for c, t, p, g in rows)
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_probe_deltas_are_joined_by_name_not_by_order(tmp_path):
+    points = make_points()
+    shuffled = points.subset(np.ones(len(points), bool))
+    order = np.random.default_rng(0).permutation(len(points))
+    known = Points(points.condition[order], points.task[order], points.behaviour[order])
+    layers = join_deltas(write_csv(tmp_path / "d.csv", shuffled, ("3", "7"), skip=5), known)
+    assert [layer.layer for layer in layers] == ["3", "7"]
+    joined = layers[1].points
+    assert len(joined) == len(points) - 5
+    expected = {
+        key: p
+        for *key, p in zip(points.condition, points.task, points.probe, strict=True)
+        for key in [tuple(key)]
+    }
+    for c, t, p in zip(joined.condition, joined.task, joined.probe, strict=True):
+        assert p == expected[c, t]
+    fewer = known.subset(known.task != "t4")
+    assert join_deltas(tmp_path / "d.csv", fewer)[0].n_unmatched == 7  # c0, t4 was skipped
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("condition_id,task_id\nc0,t0\n", "line 1: column 'probe_delta' is missing"),
+        (
+            "condition_id,task_id,probe_delta\nc0,t0,x\n",
+            "line 2: field 'probe_delta': expected a finite number",
+        ),
+        (
+            "condition_id,task_id,probe_delta\nc99,t0,1\n",
+            "line 2: field 'condition_id': no choices under 'c99'",
+        ),
+        (
+            "condition_id,task_id,probe_delta\nc0,t0,1\nc0,t0,1\n",
+            "line 3: field 'task_id': 't0' occurs twice",
+        ),
+        ("condition_id,task_id,probe_delta\nc0,t99,1\n", "no probe delta of a point"),
+    ],
+)
+def test_malformed_deltas_are_named(tmp_path, text, message):
+    (tmp_path / "d.csv").write_text(text)
+    with pytest.raises(AssayError, match=message):
+        join_deltas(tmp_path / "d.csv", make_points())
+    with pytest.raises(AssayError, match=r"\.csv or as the published \.json"):
+        join_deltas(tmp_path / "d.txt", make_points())
+
+
+def published_form(points):
+    return {
+        "behavioral_deltas": points.behaviour.tolist(),
+        "probe_deltas": points.probe.tolist(),
+        "condition_labels": points.condition.tolist(),
+    }
+
+
+def test_published_points_recognise_their_tasks(tmp_path):
+    points = make_points()
+    order = np.random.default_rng(1).permutation(12)
+    shuffled = points.subset((np.arange(96).reshape(8, 12)[:, order] >= 0).ravel())
+    place = np.arange(96).reshape(8, 12)[:, order].ravel()
+    shuffled = Points(
+        points.condition[place], points.task[place], points.behaviour[place], points.probe[place]
+    )
+    path = tmp_path / "d.json"
+    path.write_text(json.dumps({"exp": {"L3": published_form(shuffled)}}))
+    (layer,) = join_deltas(path, points)
+    assert layer.points.task.tolist() == shuffled.task.tolist()
+    changed = published_form(shuffled)
+    changed["behavioral_deltas"][0] += 0.1
+    path.write_text(json.dumps({"exp": {"L3": changed}}))
+    with pytest.raises(AssayError, match="exp/L3: point 1 of each condition fits 0 tasks"):
+        join_deltas(path, points)
+    path.write_text(json.dumps({"exp": {"L3": {**changed, "probe_deltas": [1]}}}))
+    with pytest.raises(AssayError, match="differ in length"):
+        join_deltas(path, points)
+
+
+@needs_published
+def test_the_published_statistics():
+    behaviour = behavioural_deltas(read_pairwise(OOD / "category_pairwise.json"), "baseline")
+    expected = json.loads((OOD / "category_expected.json").read_text())["exp1a"]
+    layers = {layer.layer: layer for layer in join_deltas(OOD / "category_expected.json", behaviour)}
+    assert set(layers) == set(expected)
+    ours = dict(zip(zip(behaviour.condition, behaviour.task, strict=True), behaviour.behaviour, strict=True))
+    for name, published in expected.items():
+        points = layers[name].points
+        assert len(points) == 360
+        for c, t, b in zip(points.condition, points.task, published["behavioral_deltas"], strict=True):
+            assert ours[c, t] == pytest.approx(b, abs=1e-12)
+        found = agreement(points, resampling=QUICK)
+        assert found.pearson.value == pytest.approx(published["pearson_r"], abs=1e-9)
+        assert found.spearman.value == pytest.approx(published["spearman_r"], abs=1e-9)
+        assert (found.sign.value, found.sign.n) == (
+            pytest.approx(published["sign_agreement"]),
+            published["sign_n"],
+        )
+        for condition, estimate in by_condition(points, resampling=QUICK).items():
+            assert estimate.value == pytest.approx(
+                published["per_condition"][condition]["pearson_r"], abs=1e-9
+            )
