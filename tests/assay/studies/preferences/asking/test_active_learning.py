@@ -207,8 +207,9 @@ def test_many_tasks_are_selected_from_chunks_without_listing_all_pairs():
     assert np.abs(again.mu[a] - again.mu[b]).max() <= np.quantile(everything, 0.35)
 
 
-PROGRAM = """
-from preferences.test_active_learning import run
+PROGRAM = f"""
+import runpy
+run = runpy.run_path({__file__!r})["run"]
 from assay.studies.preferences.asking.active_learning import Settings
 learning, batches = run(40, Settings(degree=3, batch=30, max_iterations=4, threshold=1.0))
 print(batches, learning.rank_correlations)
