@@ -16,9 +16,7 @@ def pin(
     model: str = typer.Option(..., help="Alias of `models:` in the params file, or a Hugging Face folder."),
     params: Path = typer.Option(..., help="The params file with the registry."),
     out: Path = typer.Option(..., help="Pin to write (JSON)."),
-    base: bool = typer.Option(
-        False, "--base", help="Pin the model that this one was tuned from (its `base`)."
-    ),
+    base: bool = typer.Option(False, help="Pin the model that this one was tuned from (its `base`)."),
 ) -> None:
     """Resolve a model to its hub commit or content hash, its sizes, dtype rule and tokenizer."""
     resolved = resolve_model(base_of(model, params) if base else model, params)

@@ -10,10 +10,11 @@ from itertools import combinations
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from assay.errors import AssayError
 from tools.imports import PACKAGES, code_of, data_files
-from tools.pipeline import Pipeline
+from tools.pipeline import Pipeline, entry_body
 
-KEY_ORDER = ("desc", "matrix", "foreach", "do", "cmd", "params", "deps", "outs", "metrics", "plots")
+KEY_ORDER = ("desc", "matrix", "foreach", "do", "wdir", "cmd", "params", "deps", "outs", "metrics", "plots")
 MADE = ("data", "metrics", "plots")  # the folders whose files are on command lines
 BY_HAND = (
     "stages/oocr/city_questions.py",
@@ -29,7 +30,7 @@ BY_HAND = (
 
 
 def names_agree(pipeline: Pipeline) -> list[str]:
-    """`tokens_probe` runs stages/tokens/probe.py; a script directly in stages/ serves `extract` and `<study>_extract`."""
+    """`probe` of stages/tokens/dvc.yaml runs stages/tokens/probe.py; a script directly in stages/ serves `extract` and `<any>_extract`."""
     found = []
     for stage in pipeline.stages:
         if stage.module is None or not stage.module.startswith("stages."):
@@ -37,11 +38,14 @@ def names_agree(pipeline: Pipeline) -> list[str]:
                 f"{stage.name}: the command must begin with `python -m stages.`, found {stage.cmd!r}"
             )
             continue
-        parts = stage.module.split(".")[1:]
-        name = "_".join(parts)
-        if stage.entry != name and not (len(parts) == 1 and stage.entry.endswith(f"_{name}")):
+        *folders, name = stage.module.split(".")[1:]
+        if folders not in ([], [stage.study]):
+            found.append(
+                f"{stage.name}: runs {stage.module}; its stage belongs into stages/{folders[0]}/dvc.yaml"
+            )
+        elif stage.entry != name and not (not folders and stage.entry.endswith(f"_{name}")):
             found.append(f"{stage.name}: runs {stage.module}, whose stage is named {name}")
-        if not pipeline.root.joinpath("stages", *parts).with_suffix(".py").is_file():
+        if not pipeline.root.joinpath("stages", *folders, name).with_suffix(".py").is_file():
             found.append(f"{stage.name}: {stage.module} does not exist")
     return found
 
@@ -55,16 +59,21 @@ def scripts_are_used(pipeline: Pipeline) -> list[str]:
         module = ".".join(relative.with_suffix("").parts)
         is_script = re.search(r"^app\b.*= typer\.Typer\(", path.read_text(encoding="utf-8"), re.MULTILINE)
         if is_script and module not in used and relative.as_posix() not in BY_HAND:
-            found.append(f"{relative}: no stage of dvc.yaml runs it")
+            found.append(f"{relative}: no stage runs it")
     return found
 
 
 def commands_parse(pipeline: Pipeline) -> list[str]:
     """Every resolved command line is one that its Typer app accepts."""
-    commands = [[s.name, s.module, s.arguments] for s in pipeline.stages if s.module is not None]
+    commands, problems = [], []
+    for stage in pipeline.stages:
+        try:
+            commands.append([stage.name, stage.module, stage.arguments])
+        except AssayError as error:
+            problems.append(f"{stage.name}: {error}")
     done = subprocess.run(
         [sys.executable, Path(__file__).with_name("parse_commands.py").resolve()],
-        input=json.dumps(commands),
+        input=json.dumps([command for command in commands if command[1] is not None]),
         capture_output=True,
         text=True,
         cwd=pipeline.root,
@@ -72,9 +81,9 @@ def commands_parse(pipeline: Pipeline) -> list[str]:
         check=False,
     )
     if done.returncode != 0:
-        return [f"the commands could not be parsed: {done.stderr.strip()}"]
-    problems: list[str] = json.loads(done.stdout)
-    return problems
+        return [*problems, f"the commands could not be parsed: {done.stderr.strip()}"]
+    parsed: list[str] = json.loads(done.stdout)
+    return problems + parsed
 
 
 def code_is_declared(pipeline: Pipeline) -> list[str]:
@@ -118,19 +127,20 @@ def outputs_have_one_owner(pipeline: Pipeline) -> list[str]:
 
 
 def lock_has_no_orphan(pipeline: Pipeline) -> list[str]:
-    """dvc.lock only knows stages that exist."""
-    names = {stage.name for stage in pipeline.stages}
+    """Each dvc.lock only knows stages that exist."""
+    names = {(stage.file, stage.item) for stage in pipeline.stages}
     return [
-        f"dvc.lock: {name} is no longer a stage; remove its entry"
-        for name in pipeline.locked
-        if name not in names
+        f"{PurePosixPath(file).with_name('dvc.lock')}: {item} is no longer a stage; remove its entry"
+        for file, items in pipeline.locked.items()
+        for item in items
+        if (file, item) not in names
     ]
 
 
 def params_are_used(pipeline: Pipeline) -> list[str]:
     """Every key of params.yaml is declared by a stage or templated into one, and every declared key exists."""
     declared = {key for stage in pipeline.stages for file, key in stage.params if file == "params.yaml"}
-    used = declared | set(re.findall(r"\$\{([\w.-]+)", json.dumps(pipeline.definition)))
+    used = declared | set(re.findall(r"\$\{([\w.-]+)", json.dumps(pipeline.files)))
     keys = list(_leaves(pipeline.params))
     found = [
         f"params.yaml: no stage uses {key}" for key in keys if not any(_within(key, one) for one in used)
@@ -140,6 +150,48 @@ def params_are_used(pipeline: Pipeline) -> list[str]:
             if file == "params.yaml" and key and not any(_within(leaf, key) for leaf in keys):
                 found.append(f"{stage.name}: params.yaml has no key {key}")
     return found
+
+
+def values_are_declared(pipeline: Pipeline) -> list[str]:
+    """A stage that takes `param:KEY` declares KEY under params: the command line does not change with its value."""
+    return [
+        f"{stage.name}: takes param:{key} but does not declare it under params"
+        for stage in pipeline.stages
+        for key in re.findall(r"\bparam:([\w.-]+)", stage.cmd)
+        if not any(_within(key, declared) for file, declared in stage.params if file == "params.yaml")
+    ]
+
+
+def no_shell_reads_values(pipeline: Pipeline) -> list[str]:
+    """A command holds values as `param:KEY` or as options of a mapping, which DVC quotes; `${key}` would go through the shell as it is."""
+    found = []
+    for file, definition in pipeline.files.items():
+        for name, entry in definition["stages"].items():
+            for key in re.findall(r"\$\{([\w.-]+)\}", entry_body(entry)["cmd"]):
+                if key.split(".")[0] not in ("item", "key") and not isinstance(
+                    _at(pipeline.params, key), dict
+                ):
+                    found.append(f"{file}, {name}: write param:{key} instead of ${{{key}}}")
+    names = [stage for stage in pipeline.stages if not re.fullmatch(r"[\w@./-]+", stage.item)]
+    return found + [f"{stage.name}: letters, digits, dots, - and _ only in names of items" for stage in names]
+
+
+def everything_is_reached(pipeline: Pipeline) -> list[str]:
+    """Every stage of a study is one that a root stage depends on: else `dvc repro` of the root would leave it out."""
+    reached = {stage.name for stage in pipeline.stages if not stage.study}
+    waiting = [stage for stage in pipeline.stages if not stage.study]
+    while waiting:
+        deps = waiting.pop().deps
+        for stage in pipeline.stages:
+            outs = [PurePosixPath(out.path) for out in stage.outputs]
+            if stage.name not in reached and any(_touch(out, dep) for out in outs for dep in deps):
+                reached.add(stage.name)
+                waiting.append(stage)
+    return [
+        f"{stage.name}: no root stage depends on what it writes"
+        for stage in pipeline.stages
+        if stage.name not in reached
+    ]
 
 
 def reports_are_in_git(pipeline: Pipeline) -> list[str]:
@@ -185,15 +237,16 @@ def arguments_are_declared(pipeline: Pipeline) -> list[str]:
 
 
 def keys_are_in_order(pipeline: Pipeline) -> list[str]:
-    """Each entry is read in the same order: desc, matrix or foreach, cmd, params, deps, outs, metrics, plots."""
+    """Each entry is read in the same order: desc, matrix or foreach, wdir, cmd, params, deps, outs, metrics, plots."""
     found = []
-    for name, entry in pipeline.definition["stages"].items():
-        for keys in (list(entry), list(entry["do"]) if "do" in entry else []):
-            known = [key for key in KEY_ORDER if key in keys]
-            if [key for key in keys if key in KEY_ORDER] != known:
-                found.append(f"{name}: write the keys in the order {', '.join(known)}")
-        if "desc" not in entry and not ("do" in entry and "desc" in entry["do"]):
-            found.append(f"{name}: say in `desc` what it does")
+    for file, definition in pipeline.files.items():
+        for name, entry in definition["stages"].items():
+            for keys in (list(entry), list(entry["do"]) if "do" in entry else []):
+                known = [key for key in KEY_ORDER if key in keys]
+                if [key for key in keys if key in KEY_ORDER] != known:
+                    found.append(f"{file}, {name}: write the keys in the order {', '.join(known)}")
+            if "desc" not in entry_body(entry):
+                found.append(f"{file}, {name}: say in `desc` what it does")
     return found
 
 
@@ -206,6 +259,9 @@ CHECKS = (
     outputs_have_one_owner,
     lock_has_no_orphan,
     params_are_used,
+    values_are_declared,
+    no_shell_reads_values,
+    everything_is_reached,
     reports_are_in_git,
     plots_exist,
     arguments_are_declared,
@@ -234,12 +290,27 @@ def _touch(path: PurePosixPath, other: str) -> bool:
     return path.is_relative_to(other) or PurePosixPath(other).is_relative_to(path)
 
 
+def _at(params: Any, key: str) -> Any:
+    for part in key.split("."):
+        params = params[part] if isinstance(params, dict) and part in params else None
+    return params
+
+
 def _top_plots(pipeline: Pipeline) -> Iterator[tuple[str, dict[str, Any]]]:
-    if "plots" not in pipeline.definition:
-        return
-    for item in pipeline.definition["plots"]:
-        if isinstance(item, str):
-            yield item, {}
-        else:
-            for name, settings in item.items():
-                yield name, settings or {}
+    """(name or path from the root, settings with paths from the root) of the plots that a dvc.yaml defines."""
+    for file, definition in pipeline.files.items():
+        folder = PurePosixPath(file).parent
+        for item in definition.get("plots", ()):  # most files define none
+            for name, settings in {item: {}}.items() if isinstance(item, str) else item.items():
+                settings = dict(settings or {})
+                if isinstance(settings.get("y"), dict):
+                    settings["y"] = {
+                        _from_root(folder, path): series for path, series in settings["y"].items()
+                    }
+                    yield name, settings
+                else:
+                    yield _from_root(folder, name), settings
+
+
+def _from_root(folder: PurePosixPath, path: str) -> str:
+    return os.path.normpath(folder / path)

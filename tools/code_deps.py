@@ -1,4 +1,4 @@
-"""Write into dvc.yaml, for each stage, the project files that it imports: hand-kept lists are forgotten."""
+"""Write into each dvc.yaml, for each stage, the project files that it imports: hand-kept lists are forgotten."""
 
 import re
 from collections.abc import Mapping, MutableMapping
@@ -12,17 +12,26 @@ from ruamel.yaml import YAML
 from assay.storage.files import write_text
 from tools.checks import is_code
 from tools.imports import code_of
-from tools.pipeline import entry_body
+from tools.pipeline import entry_body, pipeline_files
 
 
 def code_deps(
     root: Annotated[Path, typer.Option(help="The repository.")] = Path(),
     check: Annotated[
-        bool, typer.Option(help="Change nothing; exit with status 1 if dvc.yaml would change.")
+        bool, typer.Option(help="Change nothing; exit with status 1 if a dvc.yaml would change.")
     ] = False,
 ) -> None:
     """Update the code under `deps:` of every stage; data dependencies, comments and the rest stay as they are."""
-    path = root / "dvc.yaml"
+    changed = [name for path in pipeline_files(root) for name in _update_file(path, root, check)]
+    typer.echo(
+        f"code dependencies of {', '.join(changed)}" if changed else "code dependencies are up to date"
+    )
+    if changed and check:
+        raise typer.Exit(1)
+
+
+def _update_file(path: Path, root: Path, check: bool) -> list[str]:
+    """The entries whose code changed, written into the file unless `check`."""
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096  # never fold a command line
@@ -32,11 +41,8 @@ def code_deps(
         text = StringIO()
         yaml.dump(definition, text)
         write_text(path, text.getvalue())
-    typer.echo(
-        f"code dependencies of {', '.join(changed)}" if changed else "code dependencies are up to date"
-    )
-    if changed and check:
-        raise typer.Exit(1)
+    study = "" if path.parent == root else f"{path.parent.name}/"
+    return [f"{study}{name}" for name in changed]
 
 
 def update_entry(name: str, entry: MutableMapping[str, Any], root: Path) -> bool:

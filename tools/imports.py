@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGES = ("assay", "stages")
+NO_DATA = ("dvc.yaml", "dvc.lock", "README.md")  # they lie beside code and no code reads them
 
 
 def code_of(module: str, root: Path) -> set[str]:
@@ -37,7 +38,12 @@ def data_files(root: Path) -> list[Path]:
     """Package data: every file of the project's packages that is not Python."""
     found = (path for package in PACKAGES for path in sorted((root / package).rglob("*")))
     return [
-        p for p in found if p.is_file() and p.suffix not in (".py", ".pyc") and not p.name.startswith(".")
+        p
+        for p in found
+        if p.is_file()
+        and p.suffix not in (".py", ".pyc")
+        and not p.name.startswith(".")
+        and p.name not in NO_DATA
     ]
 
 

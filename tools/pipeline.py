@@ -1,4 +1,4 @@
-"""The pipeline as DVC sees it: dvc.yaml resolved against params.yaml, matrix and foreach expanded, nothing run."""
+"""The pipeline as DVC sees it: every dvc.yaml resolved against params.yaml, matrix and foreach expanded, nothing run."""
 
 import shlex
 from collections.abc import Mapping
@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from stages.shared.cli import expand
 from tools.yaml_file import read_yaml
+
+ROOT_FILE = "dvc.yaml"
 
 
 @dataclass(frozen=True)
@@ -20,23 +23,34 @@ class Output:
 
 @dataclass(frozen=True)
 class Stage:
-    """One resolved stage. `name` is `tokens_probe@next` for a matrix item, `entry` then `tokens_probe`.
+    """One resolved stage. `item` is `probe@next` for a matrix item, `entry` then `probe`; `file` the dvc.yaml it stands in.
 
-    `module` is the X of `python -m X …` and None for any other command; `arguments` is what follows it.
-    `params` are (file, key) pairs; an empty key is the whole file.
+    `module` is the X of `python -m X …` and None for any other command; `words` is what follows it as written, `arguments` as the stage
+    sees it: with values of params.yaml for `param:KEY`. `params` are (file, key) pairs; an empty key is the whole file.
     """
 
-    name: str
+    file: str
+    item: str
     cmd: str
     deps: tuple[str, ...]
     outputs: tuple[Output, ...]
     params: tuple[tuple[str, str], ...]
-    keys: tuple[str, ...]
+    root: Path
+
+    @property
+    def name(self) -> str:
+        """As DVC addresses it: `pin@base`, `stages/words/dvc.yaml:count@long`."""
+        return self.item if self.file == ROOT_FILE else f"{self.file}:{self.item}"
 
     @property
     def entry(self) -> str:
-        """The name in dvc.yaml."""
-        return self.name.split("@")[0]
+        """The name in its dvc.yaml."""
+        return self.item.split("@")[0]
+
+    @property
+    def study(self) -> str:
+        """The folder of stages/ whose dvc.yaml it stands in, "" for the root's."""
+        return "" if self.file == ROOT_FILE else Path(self.file).parent.name
 
     @property
     def module(self) -> str | None:
@@ -45,38 +59,54 @@ class Stage:
         return words[2] if words[:2] == ["python", "-m"] and len(words) > 2 else None
 
     @property
-    def arguments(self) -> list[str]:
+    def words(self) -> list[str]:
         """The command line after `python -m module`."""
         return shlex.split(self.cmd)[3:]
+
+    @property
+    def arguments(self) -> list[str]:
+        """The same with values of params.yaml. Raises AssayError for one that it lacks."""
+        return expand(self.words, self.root / "params.yaml")
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """dvc.yaml (`definition` as written, `stages` resolved), params.yaml and the stage names of dvc.lock."""
+    """Each dvc.yaml as written (`files`, the root's first), `stages` resolved, params.yaml, and stage names by lock file."""
 
     root: Path
-    definition: Mapping[str, Any]
+    files: Mapping[str, Mapping[str, Any]]
     stages: tuple[Stage, ...]
     params: Mapping[str, Any]
-    locked: tuple[str, ...]
+    locked: Mapping[str, tuple[str, ...]]
 
 
-def read_pipeline(root: Path, definition: Mapping[str, Any] | None = None) -> Pipeline:
-    """Read the pipeline at `root`; `definition` replaces what dvc.yaml says."""
+def read_pipeline(root: Path) -> Pipeline:
+    """Read the pipeline at `root`: its dvc.yaml and those of the folders in stages/."""
     from dvc.parsing import DataResolver
     from dvc.repo import Repo
 
-    definition = read_yaml(root / "dvc.yaml") if definition is None else definition
+    files = {path.relative_to(root).as_posix(): read_yaml(path) for path in pipeline_files(root)}
+    locks = {file: root / Path(file).with_name("dvc.lock") for file in files}
+    stages: list[Stage] = []
     with Repo(str(root)) as repo:
-        resolved = DataResolver(repo, str(root), dict(definition)).resolve()["stages"]
-    lock = root / "dvc.lock"
+        for file, definition in files.items():
+            folder = (root / file).parent
+            resolved = DataResolver(repo, str(folder), dict(definition)).resolve()["stages"]
+            stages += [_stage(file, name, resolved[name], root) for name in resolved]
     return Pipeline(
         root=root,
-        definition=definition,
-        stages=tuple(_stage(name, resolved[name], definition) for name in resolved),
+        files=files,
+        stages=tuple(stages),
         params=read_yaml(root / "params.yaml"),
-        locked=tuple(read_yaml(lock)["stages"]) if lock.exists() else (),
+        locked={
+            file: tuple(read_yaml(lock)["stages"]) if lock.exists() else () for file, lock in locks.items()
+        },
     )
+
+
+def pipeline_files(root: Path) -> list[Path]:
+    """The root's dvc.yaml, then each study's."""
+    return [root / ROOT_FILE, *sorted(root.glob("stages/*/dvc.yaml"))]
 
 
 def entry_body(entry: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -85,15 +115,15 @@ def entry_body(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     return body
 
 
-def _stage(name: str, resolved: Mapping[str, Any], definition: Mapping[str, Any]) -> Stage:
-    written = definition["stages"][name.split("@")[0]]
+def _stage(file: str, item: str, resolved: Mapping[str, Any], root: Path) -> Stage:
     return Stage(
-        name=name,
+        file=file,
+        item=item,
         cmd=resolved["cmd"],
         deps=tuple(_name(dep) for dep in _section(resolved, "deps")),
         outputs=tuple(_outputs(resolved)),
         params=tuple(_params(_section(resolved, "params"))),
-        keys=tuple(written),
+        root=root,
     )
 
 

@@ -26,7 +26,7 @@ def sweep(
     experiment: Annotated[
         list[str] | None, typer.Option(help="experiment (default: all that `dvc exp list` shows)")
     ] = None,
-    table: Annotated[str, typer.Option(help="what the evaluation wrote")] = "plots/oocr/results.csv",
+    table: Annotated[str, typer.Option(help="what the evaluation wrote")] = "plots/oocr/standard/results.csv",
     workspace: Annotated[bool, typer.Option(help="also take the table of the workspace")] = True,
 ) -> None:
     """Draw what `dvc exp run --queue -S oocr.vector.layer=2,6,12` found."""

@@ -30,6 +30,10 @@ def _parse(kind: Any, value: object, where: str) -> Any:
             str(key): _parse(arguments[1], item, f"{where}.{key}")
             for key, item in _mapping(value, where).items()
         }
+    if origin is list:
+        if not isinstance(value, list):
+            raise AssayError(f"{where}: expected a list, found {value!r}")
+        return [_parse(arguments[0], item, f"{where}, item {number}") for number, item in enumerate(value, 1)]
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):

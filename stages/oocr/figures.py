@@ -41,7 +41,10 @@ def figures(
         typer.Option(help="of --self-report and --by: adapter to show; repeat, in order (default: all)"),
     ] = None,
     curves: Annotated[
-        list[str] | None, typer.Option(help="draws `training`: [NAME=]CSV of fine-tuning; repeat for more")
+        list[str] | None,
+        typer.Option(
+            help="draws `training`: [NAME=]CSV of fine-tuning, or a folder of them; repeat for more"
+        ),
     ] = None,
 ) -> None:
     """Draw what is asked for. Nothing is written when one of the figures cannot be drawn."""
@@ -89,11 +92,15 @@ def read_tasks(path: Path) -> Any:
 
 
 def read_curves(words: list[str]) -> "dict[str, pd.DataFrame]":
-    """Curves of fine-tuning by name."""
+    """Curves of fine-tuning by name, those of a folder in alphabetical order."""
     from assay.figures.theme import read_table
     from assay.studies.oocr.plan_files import parse_named
 
-    named = [parse_named(word) for word in words]
+    files = [
+        [str(path) for path in sorted(Path(word).glob("*.csv"))] if Path(word).is_dir() else [word]
+        for word in words
+    ]
+    named = [parse_named(word) for some in files for word in some]
     return {one.name: read_table(one.path, ["run", "split", "step", "loss", "accuracy"]) for one in named}
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from stages.shared.cli import run
+from stages.shared.cli import read_yaml, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,23 +22,26 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def vectors(
     model: Annotated[str, typer.Option(help="alias of the params file, Hugging Face folder, or pin (JSON)")],
-    adapters: Annotated[
-        list[str],
-        typer.Option(help="[NAME[:KIND]=]FOLDER of a training; KIND: code names it is about; repeatable"),
-    ],
     codes: Annotated[
         Path, typer.Option(help="CSV: code, kind, stands_for (the real name as prompts write it)")
     ],
     stems: Annotated[Path, typer.Option(help="CSV: kind, template with {name}, form (statement, question)")],
-    texts: Annotated[
-        list[str],
-        typer.Option(
-            help="[NAME=]FILE that natural vectors are read on: records (.jsonl) or text; repeatable"
-        ),
-    ],
     out: Annotated[Path, typer.Option(help="folder: directions, and effects/ as adapters to evaluate")],
     tables: Annotated[Path, typer.Option(help="folder of the figures and of the tables they show")],
     metrics: Annotated[Path, typer.Option(help="JSON")],
+    adapters: Annotated[
+        list[str] | None,
+        typer.Option(help="[NAME[:KIND]=]FOLDER of a training; KIND: code names it is about; repeatable"),
+    ] = None,
+    texts: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="[NAME=]FILE that natural vectors are read on: records (.jsonl) or text; repeatable"
+        ),
+    ] = None,
+    plan: Annotated[
+        Path | None, typer.Option(help="instead of both: YAML with the lists `adapters` and `texts`")
+    ] = None,
     site: Annotated[
         Literal["resid", "attn_out", "mlp_out"], typer.Option(help="where naive vectors are read")
     ] = "resid",
@@ -66,6 +69,7 @@ def vectors(
     from stages.shared.step_progress import step_progress
 
     pin = resolve_model(model, params)
+    adapters, texts = chosen(adapters or [], texts or [], plan)
     trained, names, repeating = read_inputs(adapters, codes, stems)
     words = read_related(related) if related is not None else {}
     records = read_texts(texts, limit)
@@ -98,6 +102,20 @@ def write_all(found: "Comparison", made: "Mapping[str, pd.DataFrame]", out: Path
     for name, table in made.items():
         write_text(tables / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
     draw_all(made, tables)
+
+
+def chosen(adapters: list[str], texts: list[str], plan: Path | None) -> tuple[list[str], list[str]]:
+    """(adapters, texts) as words, of the command line or of the plan. Raises AssayError for neither, both or a malformed plan."""
+    from assay.errors import AssayError
+    from assay.storage.settings import parse_settings
+    from assay.studies.oocr.vectors.inputs import VectorPlan
+
+    if (plan is None) == (not adapters and not texts):
+        raise AssayError("give --adapters and --texts, or --plan alone")
+    if plan is None:
+        return adapters, texts
+    found = parse_settings(VectorPlan, read_yaml(plan), str(plan))
+    return found.adapters, found.texts
 
 
 def read_inputs(adapters: list[str], codes: Path, stems: Path) -> "tuple[list[AdapterRuns], Names, int]":

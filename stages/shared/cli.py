@@ -1,6 +1,8 @@
-"""What every stage's command line shares: errors without tracebacks, and the registry in params.yaml."""
+"""What every stage's command line shares: errors without tracebacks, values of params.yaml, and the registry in it."""
 
+import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,36 @@ from assay.errors import AssayError
 def run(app: typer.Typer) -> None:
     """Run a stage. An AssayError becomes one line on stderr and exit status 1; a bug keeps its traceback."""
     try:
-        app()
+        app(args=expand(sys.argv[1:], Path("params.yaml")))
     except AssayError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)
+
+
+def expand(words: Sequence[str], path: Path) -> list[str]:
+    """The words, `param:a.b` in them (whole, or after a slash or an equals sign) replaced by that value of the params file.
+
+    So a value goes from the file to the stage without a shell between them, which would read quotes and dollars in it.
+    Raises AssayError for a key that the file lacks or that is no single value.
+    """
+    if not any(_PARAM.search(word) for word in words):
+        return list(words)
+    params = read_params(path)
+    return [_PARAM.sub(lambda match: _value(params, match[1], path), word) for word in words]
+
+
+_PARAM = re.compile(r"(?:^|(?<=[/=]))param:([\w.-]+)$")
+
+
+def _value(params: Mapping[str, Any], key: str, path: Path) -> str:
+    value: Any = params
+    for part in key.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            raise AssayError(f"{path} has no key {key}; add it")
+        value = value[part]
+    if isinstance(value, Mapping | list) or value is None:
+        raise AssayError(f"{path}: {key} must be a single value, found {value!r}")
+    return str(value)
 
 
 def read_params(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A repository of three stages, small enough to break in every way on purpose."""
+"""A repository of four stages in two files, small enough to break in every way on purpose."""
 
 from pathlib import Path
 
@@ -46,19 +46,34 @@ FILES = {
     ),
     "dvc.yaml": """\
 stages:
-  words_make:   # served by a script that studies share
+  make:   # served by a script that studies share
     desc: Make words
-    cmd: python -m stages.make --seed ${seed} --out data/words.txt
+    cmd: python -m stages.make --seed param:seed --out data/words.txt
     params:
     - seed
     deps:
     - stages/make.py
     outs:
     - data/words.txt
-  words_count:
+  all_make:
+    desc: Something that needs every study
+    cmd: python -m stages.make --seed 1 --out data/all.txt
+    deps:
+    - stages/make.py
+    - metrics/words
+    - plots/words
+    outs:
+    - data/all.txt
+""",
+    "stages/words/dvc.yaml": """\
+vars:
+- ../../params.yaml
+stages:
+  count:
     desc: Count them, twice
     matrix:
       variant: [long, short]
+    wdir: ../..
     cmd: python -m stages.words.count --data data/words.txt --variant ${item.variant}
       ${words.count} --metrics metrics/words/count_${item.variant}.json
     params:
@@ -73,8 +88,9 @@ stages:
     metrics:
     - metrics/words/count_${item.variant}.json:
         cache: false
-  words_view:
+  view:
     desc: Show them
+    wdir: ../..
     cmd: python -m stages.words.view --data data/words.txt --page plots/words/page.html
     deps:
     - assay/pages/head.html
@@ -86,7 +102,7 @@ stages:
     - plots/words/page.html:
         cache: false
 plots:
-- plots/words/page.html:
+- ../../plots/words/page.html:
     template: linear
 """,
 }

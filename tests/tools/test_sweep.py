@@ -22,7 +22,7 @@ def run(folder: Path, *command: str, day: int = 1) -> subprocess.CompletedProces
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     run(tmp_path, "git", "init", "-q")
-    table = tmp_path / "plots/oocr/results.csv"
+    table = tmp_path / "plots/oocr/standard/results.csv"
     table.parent.mkdir(parents=True)
     # at-2 was run twice; the older one stands under another commit, whose name sorts last
     for day, (layer, value, under) in enumerate(((2, 0.9, "zz"), (2, 0.5, "ab"), (6, 0.75, "ab")), 1):

@@ -11,6 +11,14 @@ from assay.finetuning.adapters import DESCRIPTION
 
 
 @dataclass(frozen=True)
+class VectorPlan:
+    """What is compared, in words: `[NAME[:KIND]=]FOLDER` of each training and `[NAME=]FILE` of each text."""
+
+    adapters: list[str]
+    texts: list[str]
+
+
+@dataclass(frozen=True)
 class AdapterRuns:
     """The runs (folder by name; "" where there is one) of an adapter that is called `name`.
 
