@@ -17,8 +17,8 @@ setup: $(STAMP) ## create .venv and install the pinned dependencies (uv when on 
 repro: $(STAMP) ## run the pipeline: whatever is not up to date
 	@$(WITH_ENV) dvc repro
 
-test: $(STAMP) ## run the tests; ARGS="-k probe" chooses some
-	@$(WITH_ENV) python -m pytest $(ARGS)
+test: $(STAMP) ## run the tests, in two processes; ARGS="-k probe" chooses some
+	@$(WITH_ENV) python -m pytest -n 2 --dist loadfile $(ARGS)
 
 standard: $(STAMP) ## train the standard anew and compare it with its certificate; ARGS="--passes 0.3" in three minutes
 	@$(WITH_ENV) dvc repro world
