@@ -2,7 +2,9 @@
 
 import os
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # processes beside each other: one thread each, set before torch and BLAS read it
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # processes beside each other: one thread each, set before torch and BLAS read it
     os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest

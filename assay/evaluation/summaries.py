@@ -113,10 +113,16 @@ def summarise_draws(scores: Scores, statistic: str) -> Summary:
 
 def difference_of_draws(scores: Scores, others: Scores, statistic: str) -> Summary:
     """How far random controls move what the base model said; the interval covers other draws."""
+    _check_paired(scores, others)
     own, its = (getattr(one, statistic).mean(axis=1) for one in (scores, others))
     return _over_draws(
         own - its.mean(), None if statistic == "margin" else (-1.0, 1.0), scores.accuracy.shape[1]
     )
+
+
+def _check_paired(scores: Scores, others: Scores) -> None:
+    if scores.clusters.tolist() != others.clusters.tolist():
+        raise AssayError("a paired difference needs the same items on both sides; score them on one file")
 
 
 def _over_draws(values: Floats, bounds: tuple[float, float] | None, n: int) -> Summary:
@@ -135,8 +141,7 @@ def _over_draws(values: Floats, bounds: tuple[float, float] | None, n: int) -> S
 
 def difference(scores: Scores, others: Scores, statistic: str) -> Estimate:
     """Mean of `scores` less that of `others`, paired by item: how far training moved what the base model said."""
-    if scores.clusters.tolist() != others.clusters.tolist():
-        raise AssayError("a paired difference needs the same items on both sides; score them on one file")
+    _check_paired(scores, others)
     own, its = (getattr(one, statistic).mean(axis=0) for one in (scores, others))
     if statistic == "margin":
         return mean(own - its, scores.clusters)

@@ -97,11 +97,14 @@ def ask(loaded: "LoadedModel", plan: "Plan", rule: "Rule", token_budget: int) ->
 
 def make_plan(entries: "list[Entry]", *, base: bool, checkpoints: bool, n_random: int, seed: int) -> "Plan":
     """Read the question files, each once, and find the runs in the adapter folders."""
+    from assay.errors import AssayError
     from assay.evaluation.evaluate import Plan
     from assay.evaluation.subjects import find_subjects
     from assay.studies.oocr.plan_files import Named, unique
     from assay.studies.oocr.published.questions import read_questions
 
+    if n_random == 1:
+        raise AssayError("one random control has no interval; give --random 20, or 0 for none")
     items = {name: read_questions(path) for name, path in unique(entries).items()}
     sets: dict[Named, list[str]] = {}
     controls: dict[Named, list[str]] = {}

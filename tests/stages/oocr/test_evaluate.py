@@ -109,6 +109,12 @@ def test_a_plan_says_what_the_random_controls_are_asked(study: Path, tmp_path: P
     assert drawn == {("barks", "vec_random", "3"), ("quiz", "low_random", "3")}
 
 
+def test_one_random_control_is_refused_before_anything_is_asked(study: Path, tmp_path: Path) -> None:
+    result = invoke(study, tmp_path / "m.json", "--adapter @lora --questions @missing.jsonl --random 1")
+    assert isinstance(result.exception, AssayError)
+    assert "one random control has no interval; give --random 20" in str(result.exception)
+
+
 def test_the_interval_of_random_controls_is_that_of_their_draws(study: Path, tmp_path: Path) -> None:
     words = f"--adapter @lora --questions @quiz.jsonl --random 4 --table {tmp_path}/t.csv --records {tmp_path}/r.csv"
     assert invoke(study, tmp_path / "m.json", words).exit_code == 0
