@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
@@ -10,11 +9,18 @@ from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 import typer
 
 from assay.errors import AssayError
+from stages.shared.endpoints import (
+    ConcurrencyOption,
+    KeyOption,
+    NameOption,
+    TimeoutOption,
+    UrlOption,
+    make_endpoint,
+)
 
 if TYPE_CHECKING:
     from assay.generation.endpoint import Endpoint
@@ -27,14 +33,6 @@ ANSWER_LOCAL, ANSWER_REMOTE = (
     16,
     256,
 )  # where --max-new-tokens is not given: a label is short, but some servers think
-
-UrlOption = Annotated[str | None, typer.Option(help="base URL of an OpenAI-compatible endpoint")]
-NameOption = Annotated[str | None, typer.Option(help="the model's name there")]
-KeyOption = Annotated[
-    str, typer.Option(help="environment variable that holds the key; none is needed on this machine")
-]
-ConcurrencyOption = Annotated[int, typer.Option(help="requests under way, a judge's included")]
-TimeoutOption = Annotated[float, typer.Option(help="seconds that a request may take")]
 
 
 @dataclass(frozen=True)
@@ -165,26 +163,6 @@ def _local(asking: Asking) -> "Backend":
         default_budget if asking.batch_tokens is None else asking.batch_tokens,
     )
     return LabelProbabilityBackend(local) if asking.mode == "label-probability" else local
-
-
-def make_endpoint(url: str, model: str, *, key_variable: str, concurrency: int, timeout: float) -> "Endpoint":
-    """An endpoint with its key from the environment. Raises AssayError when a server elsewhere would get no key."""
-    from assay.generation.endpoint import Endpoint
-
-    key = os.environ.get(key_variable)
-    if not key:
-        if urlsplit(url).hostname not in ("localhost", "127.0.0.1", "::1"):
-            raise AssayError(
-                f"the environment variable {key_variable} is not set; put the key of {url} into it, or name another one "
-                "with --key-variable"
-            )
-        key = "none"
-    return Endpoint(url, model, key, concurrency, timeout)
-
-
-def scratch_root() -> Path:
-    """Where unfinished work waits."""
-    return Path(os.environ.get("ASSAY_SCRATCH", ".scratch"))
 
 
 def provenance(backend: "Backend", more: dict[str, object]) -> dict[str, str]:
