@@ -2,13 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
-from functools import wraps
-from inspect import Parameter, Signature, signature
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -37,7 +35,7 @@ ANSWER_LOCAL, ANSWER_REMOTE = (
 
 @dataclass(frozen=True)
 class Asking:
-    """The options that choose a backend. A command that takes an `Asking` (`takes_asking`) has all of them."""
+    """The options that choose a backend. A command with `@grouped_options` that takes an `Asking` has them all."""
 
     mode: Annotated[
         Mode, typer.Option(help="generation, exact label probabilities (both of --model), or an endpoint")
@@ -94,22 +92,6 @@ class Asking:
             concurrency=self.concurrency,
             timeout=self.timeout,
         )
-
-
-def takes_asking(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with every option of `Asking` on its command line, in place of its keyword argument `asking`."""
-
-    @wraps(command)
-    def run_command(**given: object) -> None:
-        options: dict[str, Any] = {field.name: given.pop(field.name) for field in fields(Asking)}
-        command(asking=Asking(**options), **given)
-
-    own = [p for name, p in signature(command, eval_str=True).parameters.items() if name != "asking"]
-    added = signature(Asking, eval_str=True).parameters.values()
-    together = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in (*own, *added)]
-    vars(run_command)["__signature__"] = Signature(together)
-    run_command.__annotations__ = {p.name: p.annotation for p in together}
-    return run_command
 
 
 @contextmanager

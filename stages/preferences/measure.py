@@ -7,13 +7,14 @@ import typer
 
 from stages.preferences import backends
 from stages.shared.cli import run
+from stages.shared.option_groups import grouped_options
 from stages.shared.scratch import scratch_root
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
-@backends.takes_asking
+@grouped_options
 def measure(
     asking: backends.Asking,
     tasks: Annotated[Path, typer.Option(help="tasks (JSONL, JSON or CSV: id, text)")],
