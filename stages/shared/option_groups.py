@@ -14,8 +14,10 @@ def grouped_options(command: Callable[..., None]) -> Callable[..., None]:
     command line, and gets `Size(wide, high)`. Stands below `@app.command()`. Names must differ between groups.
     """
     own = signature(command, eval_str=True).parameters
-    groups: dict[str, Callable[..., object]] = {
-        name: p.annotation for name, p in own.items() if is_dataclass(p.annotation)
+    groups = {
+        name: p.annotation
+        for name, p in own.items()
+        if isinstance(p.annotation, type) and is_dataclass(p.annotation)
     }
     fields = {name: signature(group, eval_str=True).parameters for name, group in groups.items()}
 
