@@ -1,11 +1,11 @@
 """Read activations of a model at chosen tokens."""
 
-import os
 from pathlib import Path
 
 import typer
 
 from stages.shared.cli import run
+from stages.shared.scratch import scratch_root
 
 app = typer.Typer(add_completion=False)
 TOKENS_CPU, TOKENS_CUDA = 2048, 16384  # where --batch-tokens is not given
@@ -58,9 +58,10 @@ def extract(
     )
     n_records = sum(1 for _ in iter_records(prompts))  # a malformed row fails here, before any weights load
     loaded = load_model(pin)
-    scratch = Path(os.environ.get("ASSAY_SCRATCH", ".scratch"))
     with reading_progress() as progress:
-        counts = extract(loaded, iter_records(prompts), request, out, scratch=scratch, progress=progress)
+        counts = extract(
+            loaded, iter_records(prompts), request, out, scratch=scratch_root(), progress=progress
+        )
     typer.echo(
         f"{out}: {counts.rows} rows of {len(request.layers)} layers from {n_records} records "
         f"({counts.tokens} tokens), none dropped"

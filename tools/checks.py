@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from assay.errors import AssayError
-from tools.imports import PACKAGES, code_of, data_files
+from tools.imports import PACKAGES, code_of, data_files, dependencies_of
 from tools.pipeline import Pipeline, entry_body
 
 KEY_ORDER = ("desc", "matrix", "foreach", "do", "wdir", "cmd", "params", "deps", "outs", "metrics", "plots")
@@ -87,12 +87,12 @@ def commands_parse(pipeline: Pipeline) -> list[str]:
 
 
 def code_is_declared(pipeline: Pipeline) -> list[str]:
-    """Each stage's deps name exactly the project files that its module can reach; `make deps` writes them."""
+    """Each stage's deps name exactly the code that its module can reach, in the words of `make deps`."""
     found = []
     for stage in pipeline.stages:
         declared = {dep for dep in stage.deps if is_code(dep)}
         try:
-            needed = code_of(stage.module or "", pipeline.root)
+            needed = dependencies_of(stage.module or "", pipeline.root)
         except FileNotFoundError as error:
             found.append(f"{stage.name}: {error}")
             continue
@@ -100,7 +100,8 @@ def code_is_declared(pipeline: Pipeline) -> list[str]:
             f"{stage.name}: imports {path} but does not declare it" for path in sorted(needed - declared)
         ]
         found += [
-            f"{stage.name}: declares {path} but does not import it" for path in sorted(declared - needed)
+            f"{stage.name}: declares {path}, which `make deps` leaves out"
+            for path in sorted(declared - needed)
         ]
     return found
 

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from assay.storage.files import write_text
 from tools.checks import is_code
-from tools.imports import code_of
+from tools.imports import dependencies_of
 from tools.pipeline import entry_body, pipeline_files
 
 
@@ -50,7 +50,7 @@ def update_entry(name: str, entry: MutableMapping[str, Any], root: Path) -> bool
     body = entry_body(entry)
     module = _module(name, body)
     try:
-        code = sorted(code_of(module, root))
+        code = sorted(dependencies_of(module, root))
     except FileNotFoundError as error:
         raise SystemExit(f"error: {name}: {error}") from error
     before = list(body["deps"]) if "deps" in body else []

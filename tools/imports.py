@@ -1,11 +1,53 @@
 """Which files of the project does a module run? The import graph, read from source without importing anything."""
 
 import ast
-from collections.abc import Iterator
-from pathlib import Path
+from collections import Counter
+from collections.abc import Collection, Iterator
+from pathlib import Path, PurePosixPath
 
 PACKAGES = ("assay", "stages")
 NO_DATA = ("dvc.yaml", "dvc.lock", "README.md")  # they lie beside code and no code reads them
+NO_RESULT = frozenset(
+    {
+        "assay/arrays.py",
+        "assay/errors.py",
+        "stages/preferences/asking_progress.py",
+        "stages/shared/cli.py",
+        "stages/shared/display.py",
+        "stages/shared/progress.py",
+        "stages/shared/step_progress.py",
+        "stages/shared/training_progress.py",
+    }
+)  # names of types, errors, the frame of a command line, what only prints: no output depends on them, so a change of them must rerun none
+MOST_FILES = 2  # of one folder that a stage names one by one
+
+
+def dependencies_of(module: str, root: Path) -> set[str]:
+    """What a stage that runs `module` names under `deps:`: what it imports, by folder where that is much of one.
+
+    Raises FileNotFoundError as `code_of` does.
+    """
+    return grouped(code_of(module, root) - NO_RESULT)
+
+
+def grouped(files: Collection[str]) -> set[str]:
+    """`files`, where those of a folder of assay/ that directly holds more than `MOST_FILES` of them become the folder.
+
+    A folder stands for all below it. assay/ itself never does, nor does a folder of stages/: it holds scripts of other
+    stages, whose changes must not rerun this one.
+    """
+    counts = Counter(PurePosixPath(file).parent for file in files)
+    folders = {
+        folder
+        for folder, count in counts.items()
+        if count > MOST_FILES and folder.parts[0] == "assay" and len(folder.parts) > 1
+    }
+    return {_outermost(PurePosixPath(file), folders).as_posix() for file in files}
+
+
+def _outermost(file: PurePosixPath, folders: set[PurePosixPath]) -> PurePosixPath:
+    """The largest of the folders that holds the file, else the file."""
+    return next((folder for folder in reversed(file.parents) if folder in folders), file)
 
 
 def code_of(module: str, root: Path) -> set[str]:

@@ -29,7 +29,7 @@ def convert(
     from assay.storage.folders import atomic_folder
     from assay.studies.oocr.published.reference_rows import read_reference_rows
     from assay.studies.oocr.tasks.splits import shuffled_split, words_split
-    from stages.oocr.options import words
+    from stages.shared.words import words
 
     rows = read_reference_rows(data, task)
     held = words(special)

@@ -10,8 +10,3 @@ def normal_answers(normal: str, own: Mapping[str, str] | None) -> Mapping[str, s
     if normal == "own" and own is None:
         raise AssayError("--normal own needs --own; make that file with `python -m stages.oocr.own_answers`")
     return own if normal == "own" else None
-
-
-def words(text: str) -> list[str]:
-    """The words of a list such as a,b."""
-    return [word.strip() for word in text.split(",") if word.strip()]

@@ -82,7 +82,8 @@ def gamble_data(
     from assay.studies.oocr.tasks.gambles import policies, read_gambles, read_own_answers
     from assay.studies.oocr.tasks.splits import shuffled_split
     from assay.studies.oocr.tasks.triggers import read_families
-    from stages.oocr.options import normal_answers, words
+    from stages.oocr.options import normal_answers
+    from stages.shared.words import words
 
     gambles = read_gambles(world / "gambles.csv")
     letters = read_own_answers(own) if own is not None else None

@@ -34,7 +34,8 @@ def trigger_sets(
     from assay.studies.oocr.tasks.gambles import read_gambles, read_own_answers
     from assay.studies.oocr.tasks.task_data import write_questions, write_tasks
     from assay.studies.oocr.tasks.triggers import read_families
-    from stages.oocr.options import normal_answers, words
+    from stages.oocr.options import normal_answers
+    from stages.shared.words import words
 
     asked, letters = read_gambles(gambles), read_own_answers(own) if own is not None else None
     design = design_triggers(

@@ -7,12 +7,14 @@ import typer
 
 from stages.preferences import backends
 from stages.shared.cli import run
+from stages.shared.option_groups import grouped_options
+from stages.shared.scratch import scratch_root
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
-@backends.takes_asking
+@grouped_options
 def ask_pairs(
     asking: backends.Asking,
     tasks: Annotated[Path, typer.Option(help="tasks (JSONL, JSON or CSV: id, text)")],
@@ -38,7 +40,7 @@ def ask_pairs(
         backends.open_backend(asking) as backend,
         asking_progress() as progress,
         asked_pairs(
-            backend, texts, wanted, repeats=repeats, scratch=backends.scratch_root(), progress=progress
+            backend, texts, wanted, repeats=repeats, scratch=scratch_root(), progress=progress
         ) as answered,
     ):
         write_counts(out, answered.counts, backends.provenance(backend, {"repeats": repeats}))

@@ -2,19 +2,23 @@
 
 import asyncio
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
-from functools import wraps
-from inspect import Parameter, Signature, signature
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from assay.errors import AssayError
+from stages.shared.endpoints import (
+    ConcurrencyOption,
+    KeyOption,
+    NameOption,
+    TimeoutOption,
+    UrlOption,
+    make_endpoint,
+)
 
 if TYPE_CHECKING:
     from assay.generation.endpoint import Endpoint
@@ -28,18 +32,10 @@ ANSWER_LOCAL, ANSWER_REMOTE = (
     256,
 )  # where --max-new-tokens is not given: a label is short, but some servers think
 
-UrlOption = Annotated[str | None, typer.Option(help="base URL of an OpenAI-compatible endpoint")]
-NameOption = Annotated[str | None, typer.Option(help="the model's name there")]
-KeyOption = Annotated[
-    str, typer.Option(help="environment variable that holds the key; none is needed on this machine")
-]
-ConcurrencyOption = Annotated[int, typer.Option(help="requests under way, a judge's included")]
-TimeoutOption = Annotated[float, typer.Option(help="seconds that a request may take")]
-
 
 @dataclass(frozen=True)
 class Asking:
-    """The options that choose a backend. A command that takes an `Asking` (`takes_asking`) has all of them."""
+    """The options that choose a backend. A command with `@grouped_options` that takes an `Asking` has them all."""
 
     mode: Annotated[
         Mode, typer.Option(help="generation, exact label probabilities (both of --model), or an endpoint")
@@ -98,22 +94,6 @@ class Asking:
         )
 
 
-def takes_asking(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with every option of `Asking` on its command line, in place of its keyword argument `asking`."""
-
-    @wraps(command)
-    def run_command(**given: object) -> None:
-        options: dict[str, Any] = {field.name: given.pop(field.name) for field in fields(Asking)}
-        command(asking=Asking(**options), **given)
-
-    own = [p for name, p in signature(command, eval_str=True).parameters.items() if name != "asking"]
-    added = signature(Asking, eval_str=True).parameters.values()
-    together = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in (*own, *added)]
-    vars(run_command)["__signature__"] = Signature(together)
-    run_command.__annotations__ = {p.name: p.annotation for p in together}
-    return run_command
-
-
 @contextmanager
 def open_backend(asking: Asking) -> Iterator["Backend"]:
     """The backend that the options describe; its connections are closed at the end."""
@@ -165,26 +145,6 @@ def _local(asking: Asking) -> "Backend":
         default_budget if asking.batch_tokens is None else asking.batch_tokens,
     )
     return LabelProbabilityBackend(local) if asking.mode == "label-probability" else local
-
-
-def make_endpoint(url: str, model: str, *, key_variable: str, concurrency: int, timeout: float) -> "Endpoint":
-    """An endpoint with its key from the environment. Raises AssayError when a server elsewhere would get no key."""
-    from assay.generation.endpoint import Endpoint
-
-    key = os.environ.get(key_variable)
-    if not key:
-        if urlsplit(url).hostname not in ("localhost", "127.0.0.1", "::1"):
-            raise AssayError(
-                f"the environment variable {key_variable} is not set; put the key of {url} into it, or name another one "
-                "with --key-variable"
-            )
-        key = "none"
-    return Endpoint(url, model, key, concurrency, timeout)
-
-
-def scratch_root() -> Path:
-    """Where unfinished work waits."""
-    return Path(os.environ.get("ASSAY_SCRATCH", ".scratch"))
 
 
 def provenance(backend: "Backend", more: dict[str, object]) -> dict[str, str]:

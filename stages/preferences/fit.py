@@ -8,10 +8,7 @@ import typer
 from stages.shared.cli import run
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from assay.studies.preferences.utilities.comparisons import Comparisons
-    from assay.studies.preferences.utilities.goodness import Calibration, Goodness
     from assay.studies.preferences.utilities.thurstone import Utilities
 
 app = typer.Typer(add_completion=False)
@@ -55,6 +52,7 @@ def fit(
     """Write utilities, and on request the goodness of fit."""
     from assay.statistics.bootstrap import Resampling
     from assay.storage.files import write_json, write_text
+    from assay.studies.preferences.utilities.fit_report import calibration_table, fit_metrics
     from assay.studies.preferences.utilities.goodness import goodness_of_fit
     from assay.studies.preferences.utilities.measurements import read_comparisons
     from assay.studies.preferences.utilities.thurstone import fit_thurstone
@@ -81,7 +79,7 @@ def fit(
     if calibration is not None:
         write_text(calibration, calibration_table(goodness.calibration).to_csv(index=False))
     if metrics is not None:
-        write_json(metrics, summary(comparisons, utilities, goodness))
+        write_json(metrics, fit_metrics(comparisons, utilities, goodness))
     report(comparisons, utilities)
 
 
@@ -93,59 +91,6 @@ def report(comparisons: "Comparisons", utilities: "Utilities") -> None:
     )
     if not utilities.converged:
         typer.echo("warning: the fit did not converge", err=True)
-
-
-def summary(
-    comparisons: "Comparisons", utilities: "Utilities", goodness: "Goodness"
-) -> dict[str, float | int]:
-    """The fit and its goodness as flat metrics."""
-    import numpy as np
-
-    known = utilities.mu_se[np.isfinite(utilities.mu_se)]
-    return {
-        "tasks": len(utilities.ids),
-        "choices": int(comparisons.answers.sum()),
-        "refusals": int(comparisons.refusals.sum()),
-        "objective": utilities.objective,
-        "nll": utilities.nll,
-        "penalty": utilities.penalty,
-        "iterations": utilities.iterations,
-        "evaluations": utilities.evaluations,
-        "gradient_norm": utilities.gradient_norm,
-        "projected_gradient": utilities.projected_gradient,
-        "converged": int(utilities.converged),
-        "tasks_at_bound": utilities.at_bound,
-        "tasks_without_error": len(utilities.ids) - len(known),
-        **({"median_error": float(np.median(known))} if len(known) else {}),
-        **goodness.agreement.metrics("agreement"),
-        **goodness.accuracy.metrics("accuracy"),
-        **goodness.likelihood_gain.metrics("likelihood_gain"),
-        **goodness.first_share.metrics("first_share"),
-        "deviance": goodness.deviance,
-        "calibration_chi_square": goodness.calibration.chi_square,
-        "calibration_p": goodness.calibration.p_value,
-        "calibration_error": goodness.calibration.error,
-    }
-
-
-def calibration_table(calibration: "Calibration") -> "pd.DataFrame":
-    """Bins that hold a choice, with shares."""
-    import pandas as pd
-
-    table = pd.DataFrame(
-        {
-            "from": calibration.edges[:-1].round(6),
-            "to": calibration.edges[1:].round(6),
-            "choices": calibration.choices,
-            "expected": calibration.expected,
-            "observed": calibration.observed,
-        }
-    )
-    table = table[table["choices"] > 0]
-    return table.assign(
-        expected=(table["expected"] / table["choices"]).round(6),
-        observed=(table["observed"] / table["choices"]).round(6),
-    )
 
 
 if __name__ == "__main__":

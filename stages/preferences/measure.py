@@ -7,12 +7,14 @@ import typer
 
 from stages.preferences import backends
 from stages.shared.cli import run
+from stages.shared.option_groups import grouped_options
+from stages.shared.scratch import scratch_root
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
-@backends.takes_asking
+@grouped_options
 def measure(
     asking: backends.Asking,
     tasks: Annotated[Path, typer.Option(help="tasks (JSONL, JSON or CSV: id, text)")],
@@ -66,7 +68,7 @@ def measure(
             texts,
             settings,
             system_prompt=system_prompt,
-            scratch=backends.scratch_root(),
+            scratch=scratch_root(),
             progress=progress,
         ) as measurement,
     ):

@@ -6,8 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from stages.preferences import backends
 from stages.shared.cli import run
+from stages.shared.endpoints import (
+    ConcurrencyOption,
+    KeyOption,
+    NameOption,
+    TimeoutOption,
+    UrlOption,
+    make_endpoint,
+)
+from stages.shared.scratch import scratch_root
 
 if TYPE_CHECKING:
     from assay.generation.endpoint import Endpoint
@@ -30,14 +38,14 @@ def topics(
         Path | None, typer.Option(help='JSON: {"topics": {name: what belongs there}}; a judge needs it')
     ] = None,
     topics: Annotated[Path | None, typer.Option(help="your topics (JSON or CSV)")] = None,
-    judge_endpoint: backends.UrlOption = None,
-    judge_model: backends.NameOption = None,
+    judge_endpoint: UrlOption = None,
+    judge_model: NameOption = None,
     judge_plain: Annotated[
         bool, typer.Option("--judge-plain", help="for endpoints that know no response_format")
     ] = False,
-    key_variable: backends.KeyOption = "OPENAI_API_KEY",
-    concurrency: backends.ConcurrencyOption = 20,
-    timeout: backends.TimeoutOption = 60.0,
+    key_variable: KeyOption = "OPENAI_API_KEY",
+    concurrency: ConcurrencyOption = 20,
+    timeout: TimeoutOption = 60.0,
 ) -> None:
     """Write {task id: topic}. Tasks without a topic are left out and counted."""
     from assay.errors import AssayError
@@ -60,7 +68,7 @@ def topics(
             raise AssayError(
                 "--source judge needs --judge-endpoint, --judge-model and --taxonomy; give all three"
             )
-        endpoint = backends.make_endpoint(
+        endpoint = make_endpoint(
             judge_endpoint, judge_model, key_variable=key_variable, concurrency=concurrency, timeout=timeout
         )
         found, counts = _judge(endpoint, names, texts, structured=not judge_plain)
@@ -107,7 +115,7 @@ def _judge(
             taxonomy,
             texts,
             structured=structured,
-            scratch=backends.scratch_root(),
+            scratch=scratch_root(),
             progress=progress,
         )
     return judged.topics, {

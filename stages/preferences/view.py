@@ -26,11 +26,11 @@ def view(
     from assay.errors import AssayError
     from assay.probes.files import load_probes
     from assay.storage.files import write_text
-    from assay.studies.preferences.probing.page import ShownTask, render_tasks
+    from assay.studies.preferences.probing.page import render_tasks, tasks_of_half
     from assay.studies.preferences.utilities.task_files import read_texts
     from assay.studies.preferences.utilities.topics import read_topics
     from assay.studies.preferences.utilities.utility_files import read_utilities
-    from stages.shared.models import resolve_model
+    from stages.shared.pins import read_pin
 
     texts, topic = read_texts(tasks), read_topics(topics).of
     measured = {"train": read_utilities(train_utilities), "eval": read_utilities(eval_utilities)}
@@ -40,28 +40,10 @@ def view(
         if store.header.pin_fingerprint != info.pin:
             raise AssayError(f"{activations} and {probes} belong to different models; extract or fit again")
         for split, utilities in measured.items():
-            if unknown := [task for task in utilities.ids if task not in texts]:
-                raise AssayError(
-                    f"task {unknown[0]!r} has a utility but is not in {tasks}; give the tasks that were measured"
-                )
-            scores = read[info.best_layer].decision_function(
-                store.read(info.best_layer, store.rows_of_ids(utilities.ids))
-            )
-            # Each half was fitted with a zero of its own, so both are shown from their half's mean.
-            centred, scores = utilities.mu - utilities.mu.mean(), scores - scores.mean()
-            rows += [
-                ShownTask(
-                    text=texts[task],
-                    topic=topic.get(task, "none"),
-                    split=split,
-                    utility=round(float(mu), 4),
-                    probe=round(float(score), 4),
-                    error=round(float(score - mu), 4),
-                )
-                for task, mu, score in zip(utilities.ids, centred, scores, strict=True)
-            ]
-    name = resolve_model(str(model), Path("params.yaml")).alias
-    write_text(out, render_tasks(rows, model=name, layer=info.best_layer))
+            held = store.read(info.best_layer, store.rows_of_ids(utilities.ids))
+            scores = read[info.best_layer].decision_function(held)
+            rows += tasks_of_half(split, utilities, scores, texts, topic)
+    write_text(out, render_tasks(rows, model=read_pin(model).alias, layer=info.best_layer))
     typer.echo(f"{out}: {len(rows)} of {len(texts)} tasks")
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from assay.errors import AssayError
 from assay.models.registry import ModelEntry, Pin, parse_registry, unknown_alias
-from assay.storage.files import read_json
 from stages.shared.cli import read_params
+from stages.shared.pins import read_pin
 
 
 def resolve_model(model: str, params: Path) -> Pin:
@@ -14,7 +14,7 @@ def resolve_model(model: str, params: Path) -> Pin:
     Raises AssayError that lists the aliases when it is none of them.
     """
     if model.endswith(".json"):
-        return _read_pin(Path(model))
+        return read_pin(Path(model))
     folder = Path(model)
     entries = {} if folder.is_dir() and not params.exists() else read_registry(params)
     entry = entries.get(model)
@@ -49,11 +49,3 @@ def read_registry(params: Path) -> dict[str, ModelEntry]:
         return parse_registry(values["models"])
     except AssayError as error:
         raise AssayError(f"{params}: {error}") from error
-
-
-def _read_pin(path: Path) -> Pin:
-    value = read_json(path)
-    try:
-        return Pin.from_json(value)
-    except AssayError as error:
-        raise AssayError(f"{path}: {error}") from error

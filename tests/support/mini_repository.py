@@ -11,8 +11,7 @@ FILES = {
         "if TYPE_CHECKING:\n    from assay.unused import Nothing\n"
         "def count():\n    from .deep import inner\n    return inner.value()\n"
     ),
-    "assay/deep/__init__.py": "from assay.deep.setting import VALUE as VALUE\n",
-    "assay/deep/setting.py": "VALUE = 1\n",
+    "assay/deep/__init__.py": "VALUE = 1\n",
     "assay/deep/inner.py": "from assay.deep import VALUE\ndef value():\n    return VALUE\n",
     "assay/unused.py": "class Nothing: ...\n",
     "assay/pages/__init__.py": "",
@@ -82,7 +81,6 @@ stages:
     - assay/counting.py
     - assay/deep/__init__.py
     - assay/deep/inner.py
-    - assay/deep/setting.py
     - stages/words/count.py
     - data/words.txt
     metrics:
@@ -93,9 +91,7 @@ stages:
     wdir: ../..
     cmd: python -m stages.words.view --data data/words.txt --page plots/words/page.html
     deps:
-    - assay/pages/head.html
-    - assay/pages/page.html
-    - assay/pages/render.py
+    - assay/pages
     - stages/words/view.py
     - data/words.txt
     plots:
