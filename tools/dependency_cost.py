@@ -24,7 +24,11 @@ def dependency_cost(
     commits: Annotated[int, typer.Option(help="How many of the last commits are replayed.")] = 60,
 ) -> None:
     """Print reruns by stage (the items of a matrix together) and in all."""
-    stages = [(s.name.split("@")[0], s.module) for s in read_pipeline(root).stages if s.module is not None]
+    stages = [
+        (f"{s.study}/{s.entry}".lstrip("/"), s.module)
+        for s in read_pipeline(root).stages
+        if s.module is not None
+    ]
     files = {module: code_of(module, root) - NO_RESULT for module in {module for _, module in stages}}
     folders = {module: grouped(code) for module, code in files.items()}
     history = list(changes(root, commits))

@@ -55,8 +55,9 @@ def test_a_folder_costs_a_rerun_for_a_neighbour(history: Path) -> None:
     result = CliRunner().invoke(app, ["--root", str(history), "--commits", "4"])
     assert [line.split()[:3] for line in result.output.splitlines()] == [
         ["stage", "files", "folders"],
-        ["words_make", "0", "0"],
-        ["words_count", "2", "2"],  # one commit, two items
-        ["words_view", "1", "2"],
+        ["make", "0", "0"],
+        ["all_make", "0", "0"],
+        ["words/count", "2", "2"],  # one commit, two items
+        ["words/view", "1", "2"],
         ["all", "3", "4"],
     ]

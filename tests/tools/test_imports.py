@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from support.mini_repository import edit, write_mini_repository
 
-from tools.imports import ONLY_PRINT, code_of, dependencies_of, grouped
+from tools.imports import NO_RESULT, code_of, dependencies_of, grouped
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,7 +36,7 @@ def test_a_stage_names_what_it_imports_but_not_what_only_prints(tmp_path: Path) 
 
 
 def test_what_only_prints_exists_and_writes_no_file() -> None:
-    for name in ONLY_PRINT:
+    for name in NO_RESULT:
         text = (ROOT / name).read_text()
         assert "assay.storage" not in text
         assert "open(" not in text
