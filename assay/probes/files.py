@@ -16,7 +16,7 @@ from assay.models.sites import SITES, Site
 from assay.probes.linear import Probe, UtilityProbe
 from assay.storage.files import atomic_path
 
-_KEY = "assay.probes.linear"
+_KEY = "assay.probes"
 
 
 @dataclass(frozen=True)
