@@ -19,11 +19,28 @@ stages:
     outs:
     - data/one.bin
     - data/many
+  index:
+    cmd: python index.py
+    deps:
+    - index.py
+    - metrics
+    - plots
+    outs:
+    - index.txt:
+        cache: false
+"""
+STUDY = """\
+vars:
+- ../../params.yaml
+stages:
   count:
-    cmd: python count.py
+    wdir: ../..
+    cmd: python count.py ${layer}
     deps:
     - count.py
     - data/one.bin
+    outs:
+    - data/counted.txt
     metrics:
     - metrics/count.json:
         cache: false
@@ -32,6 +49,11 @@ stages:
         cache: false
         x: file
         y: bytes
+"""
+INDEX = """\
+from pathlib import Path
+names = sorted(path.as_posix() for folder in ("metrics", "plots") for path in Path(folder).iterdir())
+Path("index.txt").write_text("\\n".join(names) + "\\n")
 """
 MAKE = """\
 import sys
@@ -44,10 +66,12 @@ for i in range(5):
 """
 COUNT = """\
 import json
+import sys
 from pathlib import Path
 n = Path("data/one.bin").stat().st_size
+Path("data/counted.txt").write_text(f"{n}\\n")
 Path("metrics").mkdir(exist_ok=True)
-Path("metrics/count.json").write_text(json.dumps({"bytes": n, "bytes_lo": n - 9, "bytes_hi": n + 9, "stages": 2}))
+Path("metrics/count.json").write_text(json.dumps({"bytes": n, "bytes_lo": n - 9, "bytes_hi": n + 9, "stages": 2, "layer": int(sys.argv[1])}))
 Path("plots").mkdir(exist_ok=True)
 Path("plots/count.csv").write_text(f"file,bytes\\n1,{n}\\n2,{2 * n}\\n3,{n}\\n")
 """
@@ -120,10 +144,13 @@ def make_toy_repository(path: Path, env: Mapping[str, str]) -> Repository:
     (path / ".gitignore").write_text("__pycache__/\n/dvc_plots/\n/.dvc/plots/vega.js\n")
     for name, text in {
         "dvc.yaml": PIPELINE,
+        "stages/words/dvc.yaml": STUDY,
         "make.py": MAKE,
         "count.py": COUNT,
-        "params.yaml": "size: 40\n",
+        "index.py": INDEX,
+        "params.yaml": "size: 40\nlayer: 18\n",
     }.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_text(text)
     toy.dvc("repro", "-q")
     toy.commit("first")
