@@ -87,7 +87,7 @@ def evaluate(
     """
     vectors = {subject.key: subject.interventions() for subject, _ in plan.asked}
     for subject, _ in plan.asked:
-        check_pin(subject.folder, subject.info, loaded)
+        check_pin(subject.folder, subject.info, loaded.pin)
     spans = {parse_scope(i.scope).span or "" for interventions in vectors.values() for i in interventions}
     questions = {
         name: encode_items(

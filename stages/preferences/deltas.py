@@ -67,17 +67,17 @@ def probe_scores(activations: Path, probes: Path, ids: list[str], layer: str) ->
     from assay.activations.store import open_store
     from assay.errors import AssayError
     from assay.models.layers import resolve_layer
+    from assay.models.same_model import require_same_model
     from assay.probes.files import load_probes
     from assay.probes.linear import UtilityProbe
 
     read, info = load_probes(probes)
     with open_store(activations) as store:
-        for name in ("pin_fingerprint", "site", "position"):
-            wanted = getattr(info, name.removesuffix("_fingerprint"))
-            if getattr(store.header, name) != wanted:
-                raise AssayError(
-                    f"{activations} and {probes} differ in {name.removesuffix('_fingerprint')}; extract or fit again"
-                )
+        made = store.header
+        require_same_model(probes, info.pin, made.pin_fingerprint, wanted_alias=made.pin_alias)
+        for name in ("site", "position"):
+            if getattr(made, name) != getattr(info, name):
+                raise AssayError(f"{activations} and {probes} differ in {name}; extract or fit again")
         reported = resolve_layer(layer, max(max(store.layers), max(read)) + 1)
         rows = store.rows_of_ids(ids)
         scores = {}

@@ -124,7 +124,7 @@ def test_bad_plans(loaded: LoadedModel, adapters: Path, tmp_path: Path) -> None:
         find_subjects("x", tmp_path / "nowhere")
     vector_adapter(tmp_path / "other", loaded, pin="0" * 64)
     asked = [(one, ["q"]) for one in (subject, *find_subjects("other", tmp_path / "other"))]
-    with pytest.raises(AssayError, match="was trained on another model"):
+    with pytest.raises(AssayError, match="was made with another model"):
         next(evaluate(loaded, Plan({"q": items()}, asked, False)))
 
 

@@ -112,6 +112,13 @@ def test_vector_files_hold_all_to_reapply_them(loaded: LoadedModel, tmp_path: Pa
     assert (adapter.info.site, adapter.info.layers, adapter.info.method) == ("mlp_out", (0,), "vector")
     with safe_open(tmp_path / "0-4" / "vectors.safetensors", framework="pt") as file:
         assert sorted(file.keys()) == ["end", "rome"]
+        assert file.get_tensor("rome").dtype == torch.float32
+        assert list(file.metadata()) == ["assay.vectors"]  # earlier files stay readable
+        rome = adapter.directions["rome"]
+        assert rome.vector.tolist() == file.get_tensor("rome").tolist()
+    assert (rome.layer, rome.info.site, rome.info.pin) == (0, "mlp_out", loaded.pin.fingerprint)
+    assert rome.info.method == "learned: seed 3, learning rate 0.1, 4 steps"
+    assert rome.info.training == adapter.info.training
     (elsewhere,) = {i.scope for i in adapter.interventions(2.0, "all")}
     assert elsewhere == "all"
 
@@ -167,7 +174,7 @@ def test_generation_under_an_adapter(loaded: LoadedModel, tmp_path: Path) -> Non
 def test_an_adapter_of_another_model_is_refused(loaded: LoadedModel, tmp_path: Path) -> None:
     learn(loaded, SHAPES["one vector"], tmp_path, [Run(0, 0.1)])
     other = dataclasses.replace(loaded, pin=dataclasses.replace(loaded.pin, content_hash="0" * 64))
-    with pytest.raises(AssayError, match="trained on another model"), open_adapter(tmp_path / "0-4", other):
+    with pytest.raises(AssayError, match="made with another model"), open_adapter(tmp_path / "0-4", other):
         pass
     with pytest.raises(AssayError, match="does not exist"):
         read_info(tmp_path / "none")
