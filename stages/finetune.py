@@ -49,7 +49,9 @@ def finetune(
     decay: Annotated[bool, typer.Option(help="lower the learning rate linearly to 0")] = False,
     order_seed: Annotated[int, typer.Option(help="of the order of rows, which all runs share")] = 0,
     site: Annotated[Literal["mlp_out", "resid"], typer.Option(help="of vectors")] = "mlp_out",
-    scope: Annotated[str, typer.Option(help="tokens that one vector is added at")] = "prompt_last",
+    scope: Annotated[
+        str, typer.Option(help="tokens that one vector is added at (prompt[-1], response[:5], all, …)")
+    ] = "prompt[-1]",
     spans: Annotated[
         str,
         typer.Option(
@@ -172,11 +174,11 @@ def vector_shape(
     """One vector at `scope`, or one for each of `spans` at its own tokens."""
     from assay.finetuning.session import VectorShape
     from assay.models.layers import resolve_layer
-    from assay.prompts.scopes import parse_scope
+    from assay.prompts.positions import parse_written
 
     scopes = {name: f"span:{name}" for name in spans} or {"vector": scope}
     for one in scopes.values():
-        parse_scope(one)
+        parse_written(one)
     return VectorShape(site, resolve_layer(layer, n_layers), scopes)
 
 

@@ -20,6 +20,7 @@ from assay.models.loading import LoadedModel
 from assay.models.registry import Pin
 from assay.models.same_model import require_same_model
 from assay.models.sites import Site
+from assay.prompts.earlier_words import current_word, earlier_word
 from assay.storage.files import read_json, write_json
 from assay.storage.tensors import open_tensors, write_tensors
 
@@ -41,7 +42,7 @@ class AdapterInfo:
         model: that model's alias, for people.
         site: where a vector is added; "" for LoRA.
         layers: the block(s) it changes.
-        scopes: the position rule of each vector, by its name; empty for LoRA.
+        scopes: the position at which each vector is added, by its name; empty for LoRA.
         seed: of its initial values.
         lr: learning rate.
         step: optimiser steps behind it.
@@ -103,8 +104,8 @@ def save_vectors(folder: Path, adapter: SteeringVectors) -> None:
     """Write vectors (float32) as `vectors.safetensors`, with `adapter.json` for people; equal ones give equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {name: direction.vector.astype(np.float32) for name, direction in adapter.directions.items()}
-    write_tensors(folder / VECTORS, _KEY, arrays, dataclasses.asdict(adapter.info))
-    write_json(folder / DESCRIPTION, dataclasses.asdict(adapter.info))
+    write_tensors(folder / VECTORS, _KEY, arrays, _fields(adapter.info))
+    write_json(folder / DESCRIPTION, _fields(adapter.info))
 
 
 def save_lora(folder: Path, wrapped: Any, info: AdapterInfo) -> None:
@@ -114,7 +115,7 @@ def save_lora(folder: Path, wrapped: Any, info: AdapterInfo) -> None:
     config = read_json(folder / _PEFT_CONFIG)
     write_json(folder / _PEFT_CONFIG, config | {"target_modules": sorted(config["target_modules"])})
     (folder / "README.md").unlink(missing_ok=True)  # peft's empty model card
-    write_json(folder / DESCRIPTION, dataclasses.asdict(info))
+    write_json(folder / DESCRIPTION, _fields(info))
 
 
 def read_info(folder: Path) -> AdapterInfo:
@@ -182,5 +183,11 @@ def remove_adapter(model: nn.Module, wrapped: Any) -> None:
     model.requires_grad_(False)
 
 
+def _fields(info: AdapterInfo) -> dict[str, Any]:
+    scopes = {name: earlier_word(expression) for name, expression in info.scopes.items()}
+    return dataclasses.asdict(info) | {"scopes": scopes}
+
+
 def _info(fields: Mapping[str, Any]) -> AdapterInfo:
-    return AdapterInfo(**{**fields, "layers": tuple(fields["layers"])})
+    scopes = {name: current_word(expression) for name, expression in fields["scopes"].items()}
+    return AdapterInfo(**{**fields, "layers": tuple(fields["layers"]), "scopes": scopes})

@@ -21,7 +21,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
 
 
 def test_random_vectors_have_the_norms_and_places_of_the_trained(loaded: LoadedModel, tmp_path: Path) -> None:
-    scopes = {"rome": "span:rome", "last": "prompt_last"}
+    scopes = {"rome": "span:rome", "last": "prompt[-1]"}
     trained = vector_adapter(tmp_path, loaded, scopes=scopes)
     drawn = [random_vectors(trained, draw) for draw in (0, 1, 0)]
     for control in drawn:

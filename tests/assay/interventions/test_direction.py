@@ -80,8 +80,8 @@ def test_a_file_gives_the_direction_back(tmp_path: Path) -> None:
 
 def test_an_intervention_carries_the_vector() -> None:
     a = draw()
-    made = a.intervention("ablate", 7, 1.0, "response")
-    assert (made.operator, made.site, made.layer, made.scope) == ("ablate", "resid", 7, "response")
+    made = a.intervention("ablate", 7, 1.0, "response[:]")
+    assert (made.operator, made.site, made.layer, made.scope) == ("ablate", "resid", 7, "response[:]")
     torch.testing.assert_close(made.vector, torch.tensor(a.vectors[7], dtype=torch.float32))
     with pytest.raises(AssayError, match=r"no vector of layer 5; it has layers \[3, 7\]"):
         a.intervention("add", 5, 1.0)
