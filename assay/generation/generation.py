@@ -114,10 +114,8 @@ def _encode_prompts(
                 f"record {record.id!r} has {len(encoding.ids)} tokens, and with {max_new_tokens} new ones exceeds the "
                 f"model's {limit}; shorten it or ask for fewer"
             )
-        n_tokens = len(encoding.ids)
-        layout = dataclasses.replace(
-            encoding.layout, prompt_length=n_tokens
-        )  # an opened answer is prompt too
+        # A response that opens the answer is prompt too: what follows it is the response.
+        layout = dataclasses.replace(encoding.layout, prompt_length=len(encoding.ids))
         prompts.append(Prompt(record.id, encoding.ids, layout))
     marked = [one for one in map(parse_written, wanted) if one.is_marked]
     if marked and not any(len(written(one, p.layout, 0, len(p.ids))) for one in marked for p in prompts):

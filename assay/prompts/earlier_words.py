@@ -6,6 +6,7 @@ Adapter files keep them, so that equal trainings give equal bytes.
 import re
 
 _WORDS = {"prompt_last": "prompt[-1]", "response": "response[:]"}
+_WORDS_NOW = {now: word for word, now in _WORDS.items()}
 _FIRST, _FIRST_NOW = re.compile(r"first_([1-9]\d*)"), re.compile(r"response\[:([1-9]\d*)\]")
 
 
@@ -18,8 +19,4 @@ def current_word(expression: str) -> str:
 def earlier_word(expression: str) -> str:
     """The earlier word for an expression; one that had none, or is an earlier word, as it is."""
     match = _FIRST_NOW.fullmatch(expression)
-    return (
-        f"first_{match[1]}"
-        if match
-        else {new: old for old, new in _WORDS.items()}.get(expression, expression)
-    )
+    return f"first_{match[1]}" if match else _WORDS_NOW.get(expression, expression)
