@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from assay.directions.contexts import Scan, Scanner, Stretch
-    from assay.directions.direction import Direction
+    from assay.interventions.direction import Direction
     from assay.models.loading import LoadedModel
+    from assay.models.registry import Pin
     from assay.models.sites import Site
     from assay.prompts.documents import Document
 
@@ -63,7 +64,7 @@ def contexts(
     from stages.shared.models import resolve_model
 
     pin = resolve_model(model, params)
-    found = read_direction(direction, name, pin.fingerprint)
+    found = read_direction(direction, name, pin)
     at = choose_layer(found, layer, pin.n_layers)
     scanner = Scanner(k=top, around=around, skip=skip, sample=sample, seed=seed)
     texts = read_source(source, path, section, language, documents)
@@ -135,19 +136,19 @@ class _Counted:
             self.done += 1
 
 
-def read_direction(path: Path, name: str | None, pin: str) -> "Direction":
+def read_direction(path: Path, name: str | None, pin: "Pin") -> "Direction":
     """The direction of a file, or the vector `name` of an adapter folder (its only one without a name)."""
-    from assay.directions.direction import load_direction
-    from assay.directions.learned import learned_directions
     from assay.errors import AssayError
+    from assay.finetuning.adapters import load_vectors
+    from assay.interventions.direction import load_direction
 
     if not path.is_dir():
         if name is not None:
             raise AssayError(
                 f"--name chooses among the vectors of a folder; {path} is a file of one direction"
             )
-        return load_direction(path, pin)
-    vectors = learned_directions(path, pin)
+        return load_direction(path, pin.fingerprint)
+    vectors = load_vectors(path, pin).directions
     if name is None and len(vectors) > 1:
         raise AssayError(f"{path} holds several vectors; choose one with --name: {', '.join(vectors)}")
     wanted = next(iter(vectors)) if name is None else name

@@ -47,7 +47,9 @@ class Adapter:
     method: Annotated[Method, typer.Option()]
     layer: Annotated[str, typer.Option(help="a block: an int or a fraction; LoRA also takes a list or `all`")]
     site: Annotated[Literal["mlp_out", "resid"], typer.Option(help="of vectors")] = "mlp_out"
-    scope: Annotated[str, typer.Option(help="tokens that one vector is added at")] = "prompt_last"
+    scope: Annotated[
+        str, typer.Option(help="tokens that one vector is added at (prompt[-1], response[:5], all, …)")
+    ] = "prompt[-1]"
     spans: Annotated[
         str,
         typer.Option(
@@ -65,12 +67,12 @@ class Adapter:
     def _vectors(self, n_layers: int, records: "Sequence[PromptRecord]") -> "VectorShape":
         from assay.finetuning.session import VectorShape
         from assay.models.layers import resolve_layer
-        from assay.prompts.scopes import parse_scope
+        from assay.prompts.positions import parse_written
 
         names = span_names(records) if self.spans == "all" else words(self.spans)
         scopes = {name: f"span:{name}" for name in names} or {"vector": self.scope}
         for one in scopes.values():
-            parse_scope(one)
+            parse_written(one)
         return VectorShape(self.site, resolve_layer(self.layer, n_layers), scopes)
 
     def _lora(self, n_layers: int) -> "LoraShape":

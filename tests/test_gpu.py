@@ -180,7 +180,7 @@ def test_answers_under_interventions_are_alike(folders: dict[str, Path]) -> None
 @pytest.mark.parametrize("method", ["vector", "lora"])
 def test_training_is_alike(folders: dict[str, Path], method: str) -> None:
     shape = (
-        VectorShape("resid", 1, {"vector": "prompt_last"})
+        VectorShape("resid", 1, {"vector": "prompt[-1]"})
         if method == "vector"
         else LoraShape(2, 4, (1, 2), ("up", "down"))
     )

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 
 from assay.errors import AssayError
+from assay.models.same_model import require_same_model
 from assay.storage.files import atomic_path
 from assay.storage.hdf5 import HDF5Writer, create_hdf5, reading_errors
 
@@ -211,7 +212,14 @@ def open_store(
         with reading_errors(path):
             store = ActivationStore(path, file)
         if pin is not None:
-            _match_pin(path, store.header, pin)
+            made = store.header
+            require_same_model(
+                path,
+                made.pin_fingerprint,
+                pin.fingerprint,
+                found_alias=made.pin_alias,
+                wanted_alias=pin.alias,
+            )
         for name, wanted in (("site", site), ("position", position), ("pooling", pooling)):
             found = getattr(store.header, name)
             if wanted is not None and wanted != found:
@@ -226,14 +234,6 @@ def decode(rows: np.ndarray, dtype: StoreDtype) -> np.ndarray:
     if dtype == "bfloat16":
         return (rows.astype(np.uint32) << 16).view(np.float32)
     return rows.astype(np.float32, copy=False)
-
-
-def _match_pin(path: Path, header: StoreHeader, pin: HasFingerprint) -> None:
-    if header.pin_fingerprint != pin.fingerprint:
-        raise AssayError(
-            f"{path} was made with the model {header.pin_alias!r} (pin {header.pin_fingerprint[:12]}), the request is "
-            f"for {pin.alias!r} (pin {pin.fingerprint[:12]}); extract it again with {pin.alias!r} or give the other pin"
-        )
 
 
 def _as_indices(rows: np.ndarray, n_rows: int) -> np.ndarray:

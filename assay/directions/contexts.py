@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from assay.activations.batch_reader import BatchReader
 from assay.activations.gathering import read_tokens
 from assay.arrays import Floats
-from assay.directions.direction import Direction
 from assay.errors import AssayError
+from assay.interventions.direction import Direction
 from assay.models.loading import LoadedModel
 from assay.models.sites import Site
 

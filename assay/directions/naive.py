@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.activations.gathering import gather
-from assay.directions.direction import Direction, DirectionInfo
 from assay.errors import AssayError
+from assay.interventions.direction import Direction, DirectionInfo
 from assay.models.loading import LoadedModel
 from assay.models.sites import Site
 from assay.prompts.records import Message, PromptRecord, Span

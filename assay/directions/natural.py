@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from assay.activations.gathering import Activations
 from assay.arrays import Floats
 from assay.directions.adapter_effect import adapter_effect
-from assay.directions.direction import Direction, DirectionInfo
 from assay.directions.mean_difference import (
     VARIANTS,
     Variant,
@@ -22,6 +20,7 @@ from assay.directions.mean_difference import (
     token_norms,
 )
 from assay.finetuning.adapters import AdapterInfo, SteeringVectors, read_info, save_vectors
+from assay.interventions.direction import Direction, DirectionInfo
 from assay.models.loading import LoadedModel
 from assay.prompts.records import PromptRecord
 
@@ -84,8 +83,7 @@ class Naturals:
         info = replace(
             self.info, method="vector", site="mlp_out", layers=(layer,), scopes={"natural": "all"}, training=self.training
         )  # fmt: skip
-        vector = torch.from_numpy(self.layers[layer].vectors[variant]).float()
-        save_vectors(folder, SteeringVectors({"natural": vector}, info))
+        save_vectors(folder, SteeringVectors({"natural": self.direction(variant).at(layer)}, info))
 
     def _count(self) -> int:
         return next(iter(self.layers.values())).n_tokens

@@ -14,6 +14,7 @@ import torch
 
 from assay.errors import AssayError
 from assay.finetuning.adapters import SteeringVectors
+from assay.interventions.direction import Direction
 from assay.prompts.records import PromptRecord
 from assay.statistics.draws import item_seed
 
@@ -23,11 +24,14 @@ def random_vectors(adapter: SteeringVectors, draw: int) -> SteeringVectors:
 
     `draw` numbers the control: equal numbers give equal directions.
     """
-    vectors = {}
-    for name, vector in adapter.vectors.items():
-        direction = torch.randn(vector.shape, generator=_generator(draw, name))
-        vectors[name] = direction * (vector.float().norm() / direction.norm())
-    return replace(adapter, vectors=vectors)
+    drawn = {}
+    for name, trained in adapter.directions.items():
+        like = torch.tensor(trained.vector, dtype=torch.float32)
+        noise = torch.randn(like.shape, generator=_generator(draw, name))
+        vector = (noise * (like.norm() / noise.norm())).double().numpy()
+        about = replace(trained.info, method=f"random {draw}, of the norm of: {trained.info.method}")
+        drawn[name] = Direction({trained.layer: vector}, about)
+    return replace(adapter, directions=drawn)
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from assay.evaluation.items import Item
 from assay.forward.branches import Prefix, branches
 from assay.generation.decoding import Prompt
 from assay.interventions.interventions import Intervention
-from assay.prompts.scopes import Anatomy, parse_scope, touched
-from assay.prompts.tokenization import encode, encode_responses
+from assay.prompts.positions import parse_written, written
+from assay.prompts.tokenization import encode_responses, encode_written
 
 Rule = Literal["full", "last-token"]
 
@@ -51,7 +51,7 @@ class Question:
     def first_touched(self, intervention: Intervention) -> int | None:
         """The first token that an intervention changes; None where it changes nothing."""
         stop = len(self.prompt.ids) + max(len(branch) for branch, _ in self.rows)
-        tokens = touched(parse_scope(intervention.scope), self.prompt.anatomy, 0, stop)
+        tokens = written(parse_written(intervention.scope), self.prompt.layout, 0, stop)
         return None if intervention.is_noop or not len(tokens) else int(tokens[0])
 
 
@@ -60,7 +60,7 @@ def encode_items(
     items: Iterable[Item],
     *,
     context_length: int,
-    spans: Collection[str] = (),
+    places: Collection[str] = (),
     rule: Rule = "full",
 ) -> list[Question]:
     """Items as tokens, behind the chat template; the end of the turn is not part of an answer.
@@ -69,21 +69,20 @@ def encode_items(
         tokenizer: the model's.
         items: questions; a response that a record carries is not read.
         context_length: most tokens that the model reads.
-        spans: names of spans that interventions are scoped to; an item has those it has.
+        places: expressions that interventions are written at; an item has the spans and explicit tokens it has.
         rule: "full" scores all tokens of a candidate; "last-token" only its last one, right behind the prompt, as the
             reference does.
 
     Raises AssayError, naming the item, where two candidates cannot be told apart, or prompt and answer are too long.
     """
-    return [_encode_item(tokenizer, item, context_length, spans, rule) for item in items]
+    return [_encode_item(tokenizer, item, context_length, places, rule) for item in items]
 
 
 def _encode_item(
-    tokenizer: Any, item: Item, context_length: int, spans: Collection[str], rule: Rule
+    tokenizer: Any, item: Item, context_length: int, places: Collection[str], rule: Rule
 ) -> Question:
     record = replace(item.record, response=None, response_ids=None)
-    own = [name for name in record.spans if name in spans]
-    encoding = encode(tokenizer, record, [f"span:{name}" for name in own])
+    encoding = encode_written(tokenizer, record, places)
     first = 0 if rule == "full" else -1
     answers = [tuple(ids[first:].tolist()) for ids in encode_responses(tokenizer, record, item.candidates)]
     if len(set(answers)) < len(answers) or () in answers:
@@ -97,5 +96,4 @@ def _encode_item(
             f"item {record.id!r} has {longest} tokens, its longest candidate included; the model reads at most "
             f"{context_length}. Shorten it or leave it out"
         )
-    found = {name: encoding.positions[f"span:{name}"] for name in own}
-    return Question(item, Prompt(record.id, encoding.ids, Anatomy(len(encoding.ids), found)), tuple(answers))
+    return Question(item, Prompt(record.id, encoding.ids, encoding.layout), tuple(answers))

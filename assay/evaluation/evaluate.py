@@ -14,7 +14,6 @@ from assay.finetuning.adapters import Adapted, check_pin, open_adapter
 from assay.forward.fused import fused
 from assay.interventions.interventions import Intervention
 from assay.models.loading import LoadedModel
-from assay.prompts.scopes import parse_scope
 
 
 @dataclass(frozen=True)
@@ -87,11 +86,11 @@ def evaluate(
     """
     vectors = {subject.key: subject.interventions() for subject, _ in plan.asked}
     for subject, _ in plan.asked:
-        check_pin(subject.folder, subject.info, loaded)
-    spans = {parse_scope(i.scope).span or "" for interventions in vectors.values() for i in interventions}
+        check_pin(subject.folder, subject.info, loaded.pin)
+    places = {i.scope for interventions in vectors.values() for i in interventions}
     questions = {
         name: encode_items(
-            loaded.tokenizer, items, context_length=loaded.pin.context_length, spans=spans, rule=rule
+            loaded.tokenizer, items, context_length=loaded.pin.context_length, places=places, rule=rule
         )
         for name, items in plan.items.items()
     }

@@ -74,7 +74,7 @@ class WholeRows:
         batch = pad(sequences, pad_id=0, side="left").to(self.device)
         width, keep = batch.ids.shape[1], 1 + max(len(job.branch) for job in jobs)
         rows = [
-            Row(job.question.prompt.anatomy, job.interventions, -int(start), len(sequence))
+            Row(job.question.prompt.layout, job.interventions, -int(start), len(sequence))
             for job, start, sequence in zip(jobs, batch.starts, sequences, strict=True)
         ]
         self.writer.aim(rows, width)
@@ -119,7 +119,7 @@ class SharedPrefixes:
 
         def enter(hidden: torch.Tensor, cuts: Sequence[int]) -> torch.Tensor:
             rows = [
-                Row(job.question.prompt.anatomy, job.interventions, cut, len(job.ids))
+                Row(job.question.prompt.layout, job.interventions, cut, len(job.ids))
                 for job, cut in zip(jobs, cuts, strict=True)
             ]
             self.writer.aim(rows, hidden.shape[1])

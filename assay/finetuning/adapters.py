@@ -1,24 +1,28 @@
 """Trained adapters on disk, with everything needed to apply them again: steering vectors, and LoRA as PEFT folders."""
 
 import dataclasses
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+import numpy as np
+from safetensors import SafetensorError
 from torch import nn
 
+from assay.arrays import Floats
 from assay.errors import AssayError
+from assay.interventions.direction import Direction, DirectionInfo
 from assay.interventions.interventions import Intervention
 from assay.models.architecture import Architecture
 from assay.models.loading import LoadedModel
+from assay.models.registry import Pin
+from assay.models.same_model import require_same_model
 from assay.models.sites import Site
-from assay.storage.files import atomic_path, read_json, write_json
+from assay.prompts.earlier_words import current_word, earlier_word
+from assay.storage.files import read_json, write_json
+from assay.storage.tensors import open_tensors, write_tensors
 
 Method = Literal["vector", "lora"]
 DESCRIPTION, VECTORS = "adapter.json", "vectors.safetensors"
@@ -38,7 +42,7 @@ class AdapterInfo:
         model: that model's alias, for people.
         site: where a vector is added; "" for LoRA.
         layers: the block(s) it changes.
-        scopes: the position rule of each vector, by its name; empty for LoRA.
+        scopes: the position at which each vector is added, by its name; empty for LoRA.
         seed: of its initial values.
         lr: learning rate.
         step: optimiser steps behind it.
@@ -59,20 +63,30 @@ class AdapterInfo:
 
 @dataclass(frozen=True)
 class SteeringVectors:
-    """Trained vectors [d_model] float32 by name."""
+    """Directions by name, each with one vector [d_model] at the adapter's layer, and the run that trained them."""
 
-    vectors: Mapping[str, torch.Tensor]
+    directions: Mapping[str, Direction]
     info: AdapterInfo
 
+    @classmethod
+    def trained(cls, vectors: Mapping[str, Floats], info: AdapterInfo) -> Self:
+        """Vectors [d_model] that a training of this kind found."""
+        assert info.site != ""
+        (layer,) = info.layers
+        about = DirectionInfo(
+            pin=info.pin,
+            site=info.site,
+            method=f"learned: seed {info.seed}, learning rate {info.lr:g}, {info.step} steps",
+            scales={},
+            training=info.training,
+        )
+        return cls({name: Direction({layer: vector}, about) for name, vector in vectors.items()}, info)
+
     def interventions(self, coefficient: float = 1.0, scope: str | None = None) -> list[Intervention]:
-        """One `add` for each vector, at the tokens it was trained at (or at `scope` instead)."""
-        assert self.info.site != ""
-        (layer,) = self.info.layers
+        """One `add` for each direction, at the tokens it was trained at (or at `scope` instead)."""
         return [
-            Intervention(
-                "add", self.info.site, layer, coefficient, scope or self.info.scopes[name], vector.clone()
-            )
-            for name, vector in self.vectors.items()
+            direction.intervention("add", direction.layer, coefficient, scope or self.info.scopes[name])
+            for name, direction in self.directions.items()
         ]
 
 
@@ -87,13 +101,11 @@ class Adapted:
 
 
 def save_vectors(folder: Path, adapter: SteeringVectors) -> None:
-    """Write vectors as `vectors.safetensors`, with `adapter.json` for people; equal ones give equal bytes."""
+    """Write vectors (float32) as `vectors.safetensors`, with `adapter.json` for people; equal ones give equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: vector.detach().float().cpu().contiguous() for name, vector in adapter.vectors.items()}
-    metadata = {_KEY: json.dumps(dataclasses.asdict(adapter.info), sort_keys=True, allow_nan=False)}
-    with atomic_path(folder / VECTORS) as temporary:
-        temporary.write_bytes(save(tensors, metadata))
-    write_json(folder / DESCRIPTION, dataclasses.asdict(adapter.info))
+    arrays = {name: direction.vector.astype(np.float32) for name, direction in adapter.directions.items()}
+    write_tensors(folder / VECTORS, _KEY, arrays, _fields(adapter.info))
+    write_json(folder / DESCRIPTION, _fields(adapter.info))
 
 
 def save_lora(folder: Path, wrapped: Any, info: AdapterInfo) -> None:
@@ -103,7 +115,7 @@ def save_lora(folder: Path, wrapped: Any, info: AdapterInfo) -> None:
     config = read_json(folder / _PEFT_CONFIG)
     write_json(folder / _PEFT_CONFIG, config | {"target_modules": sorted(config["target_modules"])})
     (folder / "README.md").unlink(missing_ok=True)  # peft's empty model card
-    write_json(folder / DESCRIPTION, dataclasses.asdict(info))
+    write_json(folder / DESCRIPTION, _fields(info))
 
 
 def read_info(folder: Path) -> AdapterInfo:
@@ -117,35 +129,23 @@ def read_info(folder: Path) -> AdapterInfo:
         ) from error
 
 
-def load_vectors(folder: Path) -> SteeringVectors:
-    """The vectors of a folder. Raises AssayError when it holds none."""
+def load_vectors(folder: Path, pin: Pin | None = None) -> SteeringVectors:
+    """The vectors of a folder as directions; `pin` is the model they must be of.
+
+    Raises AssayError when the folder holds none, or those of another model.
+    """
     path = Path(folder) / VECTORS
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = (file.metadata() or {}).get(_KEY)
-            if metadata is None:
-                raise AssayError(
-                    f"{path} holds no steering vectors; give a folder that a training stage wrote"
-                )
-            info = _info(json.loads(metadata))
-            return SteeringVectors({name: file.get_tensor(name) for name in info.scopes}, info)
-    except FileNotFoundError as error:
-        raise AssayError(
-            f"{path} does not exist; run the training stage that makes it, or check the path"
-        ) from error
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
-        raise AssayError(
-            f"{path} is not a readable file of steering vectors: {error}; train again"
-        ) from error
+    with open_tensors(path, _KEY, "steering vectors") as file:
+        info = _info(file.about)
+        adapter = SteeringVectors.trained({name: file.read(name) for name in info.scopes}, info)
+    if pin is not None:
+        check_pin(folder, info, pin)
+    return adapter
 
 
-def check_pin(folder: Path, info: AdapterInfo, loaded: LoadedModel) -> None:
+def check_pin(folder: Path, info: AdapterInfo, pin: Pin) -> None:
     """Raise AssayError when the adapter of a folder is of another model."""
-    if info.pin != loaded.pin.fingerprint:
-        raise AssayError(
-            f"{folder} was trained on another model ({info.model}, pin {info.pin[:12]}) than {loaded.pin.alias} "
-            f"({loaded.pin.fingerprint[:12]}); give that model or train again"
-        )
+    require_same_model(folder, info.pin, pin.fingerprint, found_alias=info.model, wanted_alias=pin.alias)
 
 
 @contextmanager
@@ -155,7 +155,7 @@ def open_adapter(folder: Path, loaded: LoadedModel) -> Iterator[Adapted]:
     Raises AssayError when the adapter is of another model.
     """
     info = read_info(folder)
-    check_pin(folder, info, loaded)
+    check_pin(folder, info, loaded.pin)
     if info.method == "vector":
         added = tuple(load_vectors(folder).interventions())
         yield Adapted(loaded.model, loaded.architecture, added, info)
@@ -183,5 +183,11 @@ def remove_adapter(model: nn.Module, wrapped: Any) -> None:
     model.requires_grad_(False)
 
 
+def _fields(info: AdapterInfo) -> dict[str, Any]:
+    scopes = {name: earlier_word(expression) for name, expression in info.scopes.items()}
+    return dataclasses.asdict(info) | {"scopes": scopes}
+
+
 def _info(fields: Mapping[str, Any]) -> AdapterInfo:
-    return AdapterInfo(**{**fields, "layers": tuple(fields["layers"])})
+    scopes = {name: current_word(expression) for name, expression in fields["scopes"].items()}
+    return AdapterInfo(**{**fields, "layers": tuple(fields["layers"]), "scopes": scopes})

@@ -76,8 +76,10 @@ def _finetune_vectors(
     def on_step(step: int) -> None:
         if step == task.n_steps or step in task.checkpoints:
             for number, run in enumerate(runs):
-                vectors = dict(zip(trainee.names, trainee.vectors[number].detach().clone(), strict=True))
-                adapter = SteeringVectors(vectors, made(run, step))
+                rows = trainee.vectors[number].detach().double().cpu().numpy()
+                adapter = SteeringVectors.trained(
+                    dict(zip(trainee.names, rows, strict=True)), made(run, step)
+                )
                 save(number, step, partial(save_vectors, adapter=adapter))
 
     with fused(loaded.model):

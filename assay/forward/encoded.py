@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from assay.errors import AssayError
+from assay.prompts.positions import parse_written, written
 from assay.prompts.records import PromptRecord
-from assay.prompts.scopes import Anatomy, parse_scope, touched
-from assay.prompts.tokenization import encode
+from assay.prompts.tokenization import encode_written
 
 
 @dataclass(frozen=True)
@@ -54,16 +54,14 @@ def make_examples(
     *,
     context_length: int,
 ) -> list[Example]:
-    """Encode `records` with the chat template and resolve `scopes` (vector name → scope; none for LoRA).
+    """Encode `records` with the chat template and resolve `scopes` (vector name → position; none for LoRA).
 
     Raises AssayError for a record without a response or too long for the model.
     """
-    parsed = {name: parse_scope(scope) for name, scope in scopes.items()}
-    wanted = {scope.span for scope in parsed.values()}
+    parsed = {name: parse_written(scope) for name, scope in scopes.items()}
     examples = []
     for record in records:
-        spans = [name for name in record.spans if name in wanted]
-        encoding = encode(tokenizer, record, [f"span:{name}" for name in spans])
+        encoding = encode_written(tokenizer, record, scopes.values())
         n_tokens = len(encoding.ids)
         if encoding.prompt_length == n_tokens:
             raise AssayError(
@@ -75,8 +73,7 @@ def make_examples(
                 f"record {record.id!r} has a prompt of {encoding.prompt_length} and {n_tokens} tokens in all; the model "
                 f"needs a prompt and reads at most {context_length}"
             )
-        anatomy = Anatomy(encoding.prompt_length, {n: encoding.positions[f"span:{n}"] for n in spans})
-        touches = {name: touched(scope, anatomy, 0, n_tokens - 1) for name, scope in parsed.items()}
+        touches = {name: written(one, encoding.layout, 0, n_tokens - 1) for name, one in parsed.items()}
         examples.append(Example(record.id, encoding.ids, encoding.prompt_length, touches))
     return examples
 
@@ -89,6 +86,6 @@ def touched_examples(examples: Sequence[Example], scopes: Mapping[str, str]) -> 
     for name, scope in scopes.items():
         if not any(len(example.touches[name]) for example in examples):
             raise AssayError(
-                f"no record has a token in scope {scope!r}, so there is nothing to train; check `spans` of the data"
+                f"no record has a token at {scope!r}, so there is nothing to train; check `spans` of the data"
             )
     return [example for example in examples if example.is_touched or not scopes]

@@ -14,7 +14,7 @@ from assay.interventions.interventions import Intervention
 from assay.interventions.writing import Row, Writer
 from assay.models.architecture import Architecture
 from assay.models.devices import input_device
-from assay.prompts.scopes import Anatomy
+from assay.prompts.positions import Layout
 from assay.statistics.draws import item_draws
 
 
@@ -24,7 +24,7 @@ class Prompt:
 
     id: str
     ids: np.ndarray
-    anatomy: Anatomy
+    layout: Layout
 
 
 @dataclass(frozen=True)
@@ -105,9 +105,7 @@ class Decoder:
             positions = (begin - starts)[:, None]
 
     def _row(self, job: Job, first: int) -> Row:
-        return Row(
-            job.prompt.anatomy, job.interventions, first, length=self.architecture.sizes.context_length
-        )
+        return Row(job.prompt.layout, job.interventions, first, length=self.architecture.sizes.context_length)
 
     def _forward(
         self,

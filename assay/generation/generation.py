@@ -11,9 +11,9 @@ from assay.generation.decoding import Answer, Decoder, Job, Prompt
 from assay.interventions.interventions import Intervention
 from assay.interventions.writing import Writer
 from assay.models.architecture import Architecture, locate
+from assay.prompts.positions import parse_written, written
 from assay.prompts.records import PromptRecord
-from assay.prompts.scopes import Anatomy, parse_scope
-from assay.prompts.tokenization import encode
+from assay.prompts.tokenization import encode_written
 
 FinishReason = Literal["stop", "length"]
 PLAIN = "plain"  # the config id of generation without interventions
@@ -72,7 +72,7 @@ def generate(
         progress: told how many answers are finished more, batch by batch.
 
     Raises AssayError, before anything runs, for an intervention that does not fit the model, a prompt that leaves no
-    room for the answer, and spans that no record has.
+    room for the answer, and spans or explicit tokens that no record has.
     """
     if max_new_tokens < 1 or temperature < 0:
         raise AssayError("generation needs max_new_tokens ≥ 1 and temperature ≥ 0")
@@ -104,23 +104,24 @@ def _encode_prompts(
     architecture: Architecture,
     max_new_tokens: int,
 ) -> list[Prompt]:
-    wanted = {parse_scope(i.scope).span for config in configs.values() for i in config} - {None}
+    wanted = sorted({i.scope for config in configs.values() for i in config})
     limit = architecture.sizes.context_length
     prompts = []
     for record in records:
-        spans = sorted(name for name in record.spans if name in wanted)
-        encoding = encode(tokenizer, record, [f"span:{name}" for name in spans])
+        encoding = encode_written(tokenizer, record, wanted)
         if len(encoding.ids) + max_new_tokens > limit:
             raise AssayError(
                 f"record {record.id!r} has {len(encoding.ids)} tokens, and with {max_new_tokens} new ones exceeds the "
                 f"model's {limit}; shorten it or ask for fewer"
             )
-        found = {name: encoding.positions[f"span:{name}"] for name in spans}
-        prompts.append(Prompt(record.id, encoding.ids, Anatomy(len(encoding.ids), found)))
-    missing = sorted(str(name) for name in wanted if not any(name in p.anatomy.spans for p in prompts))
-    if missing and len(missing) == len(wanted):
+        # A response that opens the answer is prompt too: what follows it is the response.
+        layout = dataclasses.replace(encoding.layout, prompt_length=len(encoding.ids))
+        prompts.append(Prompt(record.id, encoding.ids, layout))
+    marked = [one for one in map(parse_written, wanted) if one.is_marked]
+    if marked and not any(len(written(one, p.layout, 0, len(p.ids))) for one in marked for p in prompts):
         raise AssayError(
-            f"no record has the span {missing[0]!r} that an intervention is scoped to; check `spans` of the records"
+            f"no record has the tokens {marked[0].expression!r} that an intervention is written at; check `spans` and "
+            "`positions` of the records"
         )
     return prompts
 

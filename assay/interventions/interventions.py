@@ -9,7 +9,7 @@ import torch
 from assay.errors import AssayError
 from assay.models.architecture import Architecture
 from assay.models.sites import Site
-from assay.prompts.scopes import parse_scope
+from assay.prompts.positions import parse_written
 
 Operator = Literal["add", "ablate", "cap", "scale_neurons", "shift_heads"]
 OPERATORS: tuple[Operator, ...] = get_args(Operator)
@@ -19,7 +19,8 @@ _NEEDS_SITE: dict[Operator, Site] = {"scale_neurons": "mlp_neurons", "shift_head
 
 @dataclass(frozen=True, eq=False)
 class Intervention:
-    """One change of the tensor h [batch, seq, width] of `site` at `layer`, at the tokens of `scope`.
+    """One change of the tensor h [batch, seq, width] of `site` at `layer`, at the tokens of `scope`, an expression of
+    `assay.prompts.positions`.
 
     With v the `vector`, v̂ its unit vector and c the `coefficient`:
         add            h + c·v                                     v [width]
@@ -42,7 +43,7 @@ class Intervention:
     bound: Bound = "floor"
 
     def __post_init__(self) -> None:
-        parse_scope(self.scope)
+        parse_written(self.scope)
         if self.operator not in OPERATORS:
             raise AssayError(f"unknown operator {self.operator!r}; choose one of {', '.join(OPERATORS)}")
         site = _NEEDS_SITE.get(self.operator)

@@ -13,18 +13,18 @@ from torch.utils.hooks import RemovableHandle
 from assay.interventions.interventions import Intervention, apply, check_intervention
 from assay.models.architecture import Architecture, Tap
 from assay.models.sites import Site
-from assay.prompts.scopes import Anatomy, parse_scope, touched
+from assay.prompts.positions import Layout, parse_written, written
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a batch: its record's anatomy, the interventions on it (applied in order) and where its tokens lie.
+    """One row of a batch: its record's layout, the interventions on it (applied in order) and where its tokens lie.
 
     Column c of the forward pass holds token `first + c`; a negative token is padding on the left. Tokens from
     `length` on are padding on the right.
     """
 
-    anatomy: Anatomy
+    layout: Layout
     interventions: tuple[Intervention, ...]
     first: int
     length: int
@@ -133,4 +133,4 @@ def _columns(intervention: Intervention, row: Row, width: int) -> np.ndarray:
     if intervention.is_noop:
         return np.empty(0, dtype=np.int64)
     start, stop = max(row.first, 0), min(row.first + width, row.length)
-    return touched(parse_scope(intervention.scope), row.anatomy, start, stop) - row.first
+    return written(parse_written(intervention.scope), row.layout, start, stop) - row.first

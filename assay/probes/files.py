@@ -1,20 +1,18 @@
 """Probes on disk: safetensors with JSON metadata, one probe per layer; no pickle."""
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from assay.errors import AssayError
+from assay.models.same_model import require_same_model
 from assay.models.sites import SITES, Site
 from assay.probes.linear import Probe, UtilityProbe
-from assay.storage.files import atomic_path
+from assay.storage.tensors import TensorFile, open_tensors, write_tensors
 
 _KEY = "assay.probes"
 
@@ -53,9 +51,9 @@ def save_probes(
         raise AssayError(
             f"layer {info.best_layer} is the best layer, but the probes are of layers {sorted(probes)}"
         )
-    tensors = {f"layer.{layer}.weight": np.ascontiguousarray(probe.weight) for layer, probe in probes.items()}
+    arrays = {f"layer.{layer}.weight": probe.weight for layer, probe in probes.items()}
     for layer, probe in probes.items():
-        tensors[f"layer.{layer}.bias_scale_converged"] = np.array(
+        arrays[f"layer.{layer}.bias_scale_converged"] = np.array(
             [probe.bias, probe.scale, float(probe.converged)]
         )
     described = {name: value for name, value in dataclasses.asdict(info).items() if value != ""}
@@ -64,37 +62,21 @@ def save_probes(
     }
     if penalties:
         described["penalties"] = penalties
-    metadata = {_KEY: json.dumps({**described, "layers": sorted(probes)}, sort_keys=True)}
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(save(tensors, metadata))
+    write_tensors(path, _KEY, arrays, {**described, "layers": sorted(probes)})
 
 
 def load_probes(path: Path) -> tuple[dict[int, Probe] | dict[int, UtilityProbe], ProbeInfo]:
     """All probes of a file by layer, and where they come from. Raises AssayError when it is not a probe file."""
-    try:
-        with safe_open(path, framework="np") as file:
-            metadata = (file.metadata() or {}).get(_KEY)
-            if metadata is None:
-                raise AssayError(
-                    f"{path} is a safetensors file but holds no probes; give a file that a probe stage wrote"
-                )
-            fields = json.loads(metadata)
-            layers, penalties = fields.pop("layers"), fields.pop("penalties", None)
-            info = ProbeInfo(**fields)
-            if penalties is None:
-                return {layer: Probe(**_read(file, layer)) for layer in layers}, info
-            utility = {
-                layer: UtilityProbe(**_read(file, layer), penalty=penalties[str(layer)]) for layer in layers
-            }
-            return utility, info
-    except FileNotFoundError as error:
-        raise AssayError(
-            f"{path} does not exist; run the probe stage that makes it, or check the path"
-        ) from error
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
-        raise AssayError(
-            f"{path} is not a readable probe file: {error}; run the probe stage again"
-        ) from error
+    with open_tensors(path, _KEY, "probes") as file:
+        fields = dict(file.about)
+        layers, penalties = fields.pop("layers"), fields.pop("penalties", None)
+        info = ProbeInfo(**fields)
+        if penalties is None:
+            return {layer: Probe(**_read(file, layer)) for layer in layers}, info
+        utility = {
+            layer: UtilityProbe(**_read(file, layer), penalty=penalties[str(layer)]) for layer in layers
+        }
+        return utility, info
 
 
 def load_probe(path: Path, layer: int | None = None) -> Probe | UtilityProbe:
@@ -123,10 +105,7 @@ def load_matching_probes(paths: Mapping[str, Path], pin: str) -> tuple[dict[str,
         if not found[name]:
             raise AssayError(f"{path} holds utility probes, not classifiers; give a file of the token study")
         sites.add(info.site)
-        if info.pin != pin:
-            raise AssayError(
-                f"{path} was fitted on another model (pin {info.pin[:12]}, not {pin[:12]}); fit it again"
-            )
+        require_same_model(path, info.pin, pin)
         if len(sites) > 1 or found[name].keys() != next(iter(found.values())).keys():
             raise AssayError(
                 f"{path} reads another site or other layers than the first probe file; fit both again"
@@ -137,8 +116,8 @@ def load_matching_probes(paths: Mapping[str, Path], pin: str) -> tuple[dict[str,
     return found, site
 
 
-def _read(file: Any, layer: int) -> dict[str, Any]:
+def _read(file: TensorFile, layer: int) -> dict[str, Any]:
     """The fields that all probes have."""
-    bias, scale, converged = file.get_tensor(f"layer.{layer}.bias_scale_converged")
-    weight = np.asarray(file.get_tensor(f"layer.{layer}.weight"), dtype=np.float64)
+    bias, scale, converged = file.read(f"layer.{layer}.bias_scale_converged")
+    weight = np.asarray(file.read(f"layer.{layer}.weight"), dtype=np.float64)
     return {"weight": weight, "bias": float(bias), "scale": float(scale), "converged": bool(converged)}

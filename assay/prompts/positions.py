@@ -1,19 +1,24 @@
-"""Positions: the expressions that say which tokens of an encoded record are meant."""
+"""Positions: the expressions that say which tokens of an encoded record are meant, for reading and for writing."""
 
 import re
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 
 from assay.errors import AssayError
+from assay.prompts.earlier_words import current_word
 
 Part = Literal["prompt", "response", "all", "span", "turn_end", "explicit"]
 GRAMMAR = (
     "prompt[-1], prompt[:], prompt[a:b], response[:5], response[:], all, span:<name>, turn_end or explicit"
 )
 _WHOLE: dict[str, Part] = {"all": "all", "turn_end": "turn_end", "explicit": "explicit"}
+_MARKED: tuple[Part, ...] = ("span", "turn_end", "explicit")
+_LONGEST = 2**31  # tokens, more than any response has
 _INDEXED = re.compile(r"(prompt|response)\[(?:(-?\d+)|(-?\d+)?:(-?\d+)?)\]")
 
 
@@ -26,6 +31,11 @@ class Position:
     index: int | slice | None = None
     name: str | None = None
 
+    @property
+    def is_marked(self) -> bool:
+        """Whether it is marked in a record, which may lack it: a span, the end of a turn, its explicit tokens."""
+        return self.part in _MARKED
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -37,14 +47,20 @@ class Layout:
 
     n_tokens: int
     prompt_length: int
-    spans: Mapping[str, np.ndarray]
-    turn_end: np.ndarray
-    explicit: tuple[int, ...] | None
+    spans: Mapping[str, np.ndarray] = field(default_factory=dict)
+    turn_end: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    explicit: tuple[int, ...] | None = None
 
 
+@lru_cache(maxsize=256)
 def parse_position(expression: str) -> Position:
-    """Parse one expression of the vocabulary. Raises AssayError that lists the grammar."""
-    text = expression.strip()
+    """Parse one expression of the vocabulary; an earlier word is read with a warning that gives today's.
+
+    Raises AssayError that lists the grammar.
+    """
+    text = current_word(expression.strip())
+    if text != expression.strip():
+        warnings.warn(f"the position {expression!r} is now written {text!r}", FutureWarning, stacklevel=2)
     if text in _WHOLE:
         return Position(expression, part=_WHOLE[text])
     if text.startswith("span:") and len(text) > len("span:"):
@@ -59,6 +75,26 @@ def parse_position(expression: str) -> Position:
     return Position(expression, part=part, index=slice(start, stop))
 
 
+@lru_cache(maxsize=256)
+def parse_written(expression: str) -> Position:
+    """Parse an expression that says where to write, also in a response that is yet to be generated.
+
+    Raises AssayError for an unknown one, and for one whose tokens depend on where the response ends or that has none.
+    """
+    position = parse_position(expression)
+    if position.part == "response":
+        index = position.index
+        bounds = (index.start, index.stop) if isinstance(index, slice) else (index,)
+        if min(bound or 0 for bound in bounds) < 0:
+            raise AssayError(
+                f"nothing can be written at {expression!r}: it counts from the end of a response, which is not known while "
+                "the response is generated; count from its beginning, as in response[:5]"
+            )
+        if isinstance(index, slice) and not range(_LONGEST)[index]:
+            raise AssayError(f"nothing can be written at {expression!r}: it selects no token")
+    return position
+
+
 def select(position: Position, layout: Layout) -> np.ndarray:
     """Token indices (int64, at least one) of `position`. Raises AssayError, with the cure, when it selects no token."""
     if position.part == "span":
@@ -68,17 +104,33 @@ def select(position: Position, layout: Layout) -> np.ndarray:
     elif position.part == "explicit":
         indices = _explicit(layout)
     else:
-        indices = _sliced(position, layout)
+        indices = _sliced(position, layout.n_tokens, layout.prompt_length)
     if len(indices) == 0:
         raise AssayError(f"position {position.expression!r} selects no token: {_reason(position, layout)}")
     return np.asarray(indices, dtype=np.int64)
 
 
-def _sliced(position: Position, layout: Layout) -> np.ndarray:
-    everything = np.arange(layout.n_tokens)
+def written(position: Position, layout: Layout, start: int, stop: int) -> np.ndarray:
+    """The token indices in [start, stop) that writing at `position` (of `parse_written`) changes: sorted, distinct int64.
+
+    They are those that `select` gives where the record has them: what is read at an expression is written at it. Tokens
+    from `layout.n_tokens` on are of a response under way. What a record lacks, such as a span, changes nothing of it.
+    """
+    if position.part == "span":
+        tokens = np.asarray(layout.spans.get(position.name or "", ()), dtype=np.int64)
+    elif position.part == "turn_end":
+        tokens = layout.turn_end
+    elif position.part == "explicit":
+        tokens = np.unique(np.asarray(layout.explicit or (), dtype=np.int64))
+    else:
+        tokens = _sliced(position, max(stop, layout.prompt_length), layout.prompt_length)
+    return tokens[(tokens >= start) & (tokens < stop)]
+
+
+def _sliced(position: Position, n_tokens: int, boundary: int) -> np.ndarray:
+    everything = np.arange(n_tokens)
     if position.part == "all":
         return everything
-    boundary = layout.prompt_length
     part = everything[:boundary] if position.part == "prompt" else everything[boundary:]
     if isinstance(position.index, slice):
         return part[position.index]

@@ -6,7 +6,7 @@ so a control token's string inside one ("<end_of_turn>" typed by a user) is enco
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from re import Pattern
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from assay.errors import AssayError
-from assay.prompts.positions import Layout, Position, parse_position, select
+from assay.prompts.positions import Layout, Position, parse_position, parse_written, select
 from assay.prompts.records import PromptRecord
 from assay.prompts.rendering import Content, Rendering, control_pattern, control_strings, render
 from assay.prompts.spans import locate_spans
@@ -27,8 +27,8 @@ _ANCHOR = "\n"
 class Encoding:
     """One record as tokens, unpadded.
 
-    `ids` and `attention_mask` are int64 (n_tokens,); the first `prompt_length` tokens are the prompt, generation
-    prompt included, the rest the response. `positions` maps each asked expression to token indices into `ids`.
+    `ids` and `attention_mask` are int64 (n_tokens,). `layout` says what each token belongs to, and `positions` maps each
+    asked expression to token indices into `ids`.
     `prompt` is the rendered prompt and `offsets` int64 (prompt_length, 2) the characters [start, end) of it that each
     prompt token covers; an added BOS covers none. For a text record `prompt` is its text (less a leading BOS string).
     `defused` counts control-token strings in the contents that were encoded as plain text.
@@ -37,11 +37,16 @@ class Encoding:
     id: str
     ids: np.ndarray
     attention_mask: np.ndarray
-    prompt_length: int
+    layout: Layout
     positions: dict[str, np.ndarray]
     prompt: str
     offsets: np.ndarray
     defused: int
+
+    @property
+    def prompt_length(self) -> int:
+        """How many of the first tokens are the prompt, generation prompt included; the rest is the response."""
+        return self.layout.prompt_length
 
 
 def encode(tokenizer: Any, record: PromptRecord, positions: Sequence[str] = ()) -> Encoding:
@@ -59,6 +64,21 @@ def encode(tokenizer: Any, record: PromptRecord, positions: Sequence[str] = ()) 
         return _encode(tokenizer, record, parsed)
     except AssayError as error:
         raise AssayError(f"record {record.id!r}: {error}") from error
+
+
+def encode_written(tokenizer: Any, record: PromptRecord, expressions: Iterable[str]) -> Encoding:
+    """Encode a record into whose activations something is written at `expressions`; `written` takes its `layout`.
+
+    Spans and explicit tokens that the record does not have leave it alone. Raises AssayError as `encode` does, for those
+    that it has.
+    """
+    asked = [parse_written(expression) for expression in dict.fromkeys(expressions)]
+    own = [
+        one.expression
+        for one in asked
+        if one.name in record.spans or (one.part == "explicit" and record.positions is not None)
+    ]
+    return encode(tokenizer, record, own)
 
 
 def encode_responses(tokenizer: Any, record: PromptRecord, responses: Sequence[str]) -> list[np.ndarray]:
@@ -97,7 +117,7 @@ def _encode(tokenizer: Any, record: PromptRecord, parsed: Sequence[Position]) ->
         id=record.id,
         ids=ids,
         attention_mask=np.ones_like(ids),
-        prompt_length=len(prompt.ids),
+        layout=layout,
         positions={position.expression: select(position, layout) for position in parsed},
         prompt=rendering.text,
         offsets=offsets,

@@ -23,7 +23,7 @@ def view(
 ) -> None:
     """Write the page. Tasks that were measured in neither half have no row and are counted on the command line."""
     from assay.activations.store import open_store
-    from assay.errors import AssayError
+    from assay.models.same_model import require_same_model
     from assay.probes.files import load_probes
     from assay.storage.files import write_text
     from assay.studies.preferences.probing.page import render_tasks, tasks_of_half
@@ -37,8 +37,8 @@ def view(
     read, info = load_probes(probes)
     rows = []
     with open_store(activations) as store:
-        if store.header.pin_fingerprint != info.pin:
-            raise AssayError(f"{activations} and {probes} belong to different models; extract or fit again")
+        made = store.header
+        require_same_model(probes, info.pin, made.pin_fingerprint, wanted_alias=made.pin_alias)
         for split, utilities in measured.items():
             held = store.read(info.best_layer, store.rows_of_ids(utilities.ids))
             scores = read[info.best_layer].decision_function(held)

@@ -2,6 +2,7 @@
 
 import re
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,15 @@ import typer
 
 from assay.errors import AssayError
 
+_plain = warnings.formatwarning
+
 
 def run(app: typer.Typer) -> None:
-    """Run a stage. An AssayError becomes one line on stderr and exit status 1; a bug keeps its traceback."""
+    """Run a stage. An AssayError becomes one line on stderr and exit status 1; a bug keeps its traceback.
+
+    A warning about words that the user wrote (FutureWarning) is one line on stderr too.
+    """
+    warnings.formatwarning = _format_warning
     try:
         app(args=expand(sys.argv[1:], Path("params.yaml")))
     except AssayError as error:
@@ -44,6 +51,14 @@ def _value(params: Mapping[str, Any], key: str, path: Path) -> str:
     if isinstance(value, Mapping | list) or value is None:
         raise AssayError(f"{path}: {key} must be a single value, found {value!r}")
     return str(value)
+
+
+def _format_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    if issubclass(category, FutureWarning):
+        return f"warning: {message}\n"
+    return _plain(message, category, filename, lineno, line)
 
 
 def read_params(path: Path) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from assay.prompts.records import PromptRecord, Span
 LAYER = 5  # of 12: six blocks stay below the trained one's output
 RECORDS, LONGEST, SEEDS, REPEATS = 8, 220, 8, 3
 SETTINGS = Settings(epochs=1, batch=4)
-SCOPES = {"the last prompt token": "prompt_last", "a name in the middle": "span:name"}
+SCOPES = {"the last prompt token": "prompt[-1]", "a name in the middle": "span:name"}
 
 pytestmark = pytest.mark.timeout(1800)
 

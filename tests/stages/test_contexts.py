@@ -15,8 +15,8 @@ from support.toy_models import D_MODEL, save
 from support.toy_tokenizers import gemma3
 from typer.testing import CliRunner, Result
 
-from assay.directions.direction import Direction, DirectionInfo, save_direction
 from assay.errors import AssayError
+from assay.interventions.direction import Direction, DirectionInfo, save_direction
 from assay.models.loading import LoadedModel, load_model, make_pin
 from assay.models.registry import ModelEntry
 from stages.contexts import app

@@ -88,7 +88,15 @@ def test_all_spans_and_at_most_so_many_steps(folder: Path, tmp_path: Path) -> No
     assert [int(row["step"]) for row in curve if row["split"] == "validation"] == [0, 2, 4, 5]
     # without a span in the data there is one vector, at the scope
     assert invoke(folder, tmp_path / "c", "conversations", spans="all", max_steps="1").exit_code == 0
-    assert load_vectors(tmp_path / "c").info.scopes == {"vector": "prompt_last"}
+    assert load_vectors(tmp_path / "c").info.scopes == {"vector": "prompt[-1]"}
+
+
+def test_an_earlier_word_trains_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    assert invoke(folder, tmp_path / "now", scope="prompt[-1]", max_steps="1").exit_code == 0
+    assert invoke(folder, tmp_path / "old", scope="prompt_last", max_steps="1").exit_code == 0
+    for name in ("adapter.json", "vectors.safetensors"):
+        assert (tmp_path / "old" / name).read_bytes() == (tmp_path / "now" / name).read_bytes()
+    assert json.loads((tmp_path / "now" / "adapter.json").read_text())["scopes"] == {"vector": "prompt_last"}
 
 
 def test_the_same_command_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
@@ -127,7 +135,7 @@ def test_several_seeds_and_rates(folder: Path, tmp_path: Path) -> None:
 BAD = {
     "expected an int, a negative int": {"layer": "0,1"},
     "blocks 0 to 2": {"layer": "9"},
-    "unknown scope": {"scope": "somewhere"},
+    "unknown position": {"scope": "somewhere"},
     "nothing to train": {"spans": "paris"},
     "no row has the group or a span 'paris'": {"only_learn": "paris"},
     "takes steps such as": {"checkpoints": "soon"},

@@ -53,7 +53,10 @@ def save_toy_vectors(
 ) -> Path:
     """Gaussian vectors, each at the span of its name."""
     generator = torch.Generator().manual_seed(seed)
-    vectors = {name: torch.randn(loaded.architecture.d_model, generator=generator) for name in names}
+    vectors = {
+        name: torch.randn(loaded.architecture.d_model, generator=generator).double().numpy() for name in names
+    }
     scopes = {name: f"span:{name}" for name in names}
-    save_vectors(folder, SteeringVectors(vectors, info(loaded, "vector", (layer,), scopes=scopes, seed=seed)))
+    about = info(loaded, "vector", (layer,), scopes=scopes, seed=seed)
+    save_vectors(folder, SteeringVectors.trained(vectors, about))
     return folder

@@ -100,7 +100,7 @@ def test_the_reader_cannot_write(tmp_path: Path) -> None:
 def test_another_pin_or_request_is_refused_and_both_are_named(tmp_path: Path) -> None:
     path = write(tmp_path / "a.h5", ROWS)
     with (
-        pytest.raises(AssayError, match=r"'organism' \(pin ffff.*'gemma' \(pin 0000"),
+        pytest.raises(AssayError, match=r"organism, pin ffff.*gemma, pin 0000"),
         open_store(path, pin=FakePin("gemma", "0" * 64)),
     ):
         pass

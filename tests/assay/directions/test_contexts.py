@@ -10,8 +10,8 @@ from support.toy_models import D_MODEL, save
 from support.toy_tokenizers import gemma3
 
 from assay.directions.contexts import Reservoir, Scan, Scanner, Stretch, scan_text
-from assay.directions.direction import Direction, DirectionInfo
 from assay.errors import AssayError
+from assay.interventions.direction import Direction, DirectionInfo
 from assay.models.loading import LoadedModel, load_model, make_pin
 from assay.models.registry import ModelEntry
 from assay.prompts.documents import Document

@@ -14,7 +14,7 @@ from assay.errors import AssayError
 from assay.interventions.interventions import Intervention
 from assay.interventions.writing import Row, Writer
 from assay.models.architecture import locate
-from assay.prompts.scopes import Anatomy
+from assay.prompts.positions import Layout
 
 IDS = torch.tensor([[1, 9, 12, 30, 31, 7, 44]])
 VECTORS = torch.randn(3, D_MODEL, generator=torch.Generator().manual_seed(1))
@@ -61,7 +61,7 @@ def test_difference_is_what_adding_the_vector_to_the_last_block_does(model_type:
     for vector, row in zip(VECTORS, found, strict=True):
         added = Intervention("add", "resid", N_LAYERS - 1, 1.0, "all", vector)
         with Writer(architecture, [added]) as writer:
-            writer.aim([Row(Anatomy(n, {}), (added,), 0, n)], n)
+            writer.aim([Row(Layout(n, n), (added,), 0, n)], n)
             after = model(ids).logits[0]
         torch.testing.assert_close(row, (after - before).mean(dim=0), rtol=1e-3, atol=2e-4)
     if model_type == "gemma2":

@@ -16,8 +16,8 @@ from assay.finetuning.adapters import open_adapter
 from assay.interventions.writing import Row, Writer
 from assay.models.loading import LoadedModel, load_model, make_pin
 from assay.models.registry import ModelEntry
+from assay.prompts.positions import Layout
 from assay.prompts.records import PromptRecord
-from assay.prompts.scopes import Anatomy
 
 RECORDS = [PromptRecord(t, text=t) for t in ("the cat sat on the mat", "is Rome north of Oslo?", "a dog ran")]
 
@@ -81,7 +81,7 @@ def test_the_effect_adds_the_vector_at_every_token(loaded: LoadedModel, tmp_path
         open_adapter(tmp_path / "effect", loaded) as adapted,
         Writer(adapted.architecture, adapted.interventions) as writer,
     ):
-        writer.aim([Row(Anatomy(n, {}), adapted.interventions, 0, n)], n)
+        writer.aim([Row(Layout(n, n), adapted.interventions, 0, n)], n)
         changed = residuals() - before
     np.testing.assert_allclose(changed, np.tile(found.layers[2].vectors["pca"], (n, 1)), atol=1e-5)
     assert (adapted.info.layers, adapted.info.seed) == ((2,), 0)

@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from support.oocr.toy_study import lora_adapter, toy, vector_adapter
@@ -20,18 +21,21 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
 
 
 def test_random_vectors_have_the_norms_and_places_of_the_trained(loaded: LoadedModel, tmp_path: Path) -> None:
-    scopes = {"rome": "span:rome", "last": "prompt_last"}
+    scopes = {"rome": "span:rome", "last": "prompt[-1]"}
     trained = vector_adapter(tmp_path, loaded, scopes=scopes)
     drawn = [random_vectors(trained, draw) for draw in (0, 1, 0)]
     for control in drawn:
         assert control.info == trained.info
-        for name, vector in trained.vectors.items():
-            assert control.vectors[name].norm() == pytest.approx(float(vector.norm()), rel=1e-5)
-            assert abs(torch.cosine_similarity(control.vectors[name], vector, dim=0)) < 0.9
-    first, second, again = (control.vectors for control in drawn)
-    assert torch.equal(first["rome"], again["rome"])
-    assert not torch.equal(first["rome"], second["rome"])
-    assert not torch.equal(first["rome"] / first["rome"].norm(), first["last"] / first["last"].norm())
+        for name, direction in trained.directions.items():
+            drawn_one = control.directions[name]
+            assert (drawn_one.layer, drawn_one.info.site) == (direction.layer, direction.info.site)
+            norms = [float(np.linalg.norm(one.vector)) for one in (drawn_one, direction)]
+            assert norms[0] == pytest.approx(norms[1], rel=1e-5)
+            assert abs(drawn_one.cosine(direction)[direction.layer]) < 0.9
+    first, second, again = (control.directions for control in drawn)
+    assert np.array_equal(first["rome"].vector, again["rome"].vector)
+    assert not np.array_equal(first["rome"].vector, second["rome"].vector)
+    assert first["rome"].cosine(first["last"])[0] < 0.99
 
 
 def test_random_lora_has_the_norm_of_the_product(loaded: LoadedModel, tmp_path: Path) -> None:

@@ -77,8 +77,10 @@ def test_everyone_answers_as_alone(loaded: LoadedModel, adapters: Path) -> None:
         len(asked) == 2 + 2 * 5 + 1 + 2
     )  # base, vectors with one control, LoRA's own set, its control's two
     questions = {
-        "plain": encode_items(loaded.tokenizer, items(), context_length=64, spans=["rome"]),
-        "dog": encode_items(loaded.tokenizer, items("You are a dog."), context_length=64, spans=["rome"]),
+        "plain": encode_items(loaded.tokenizer, items(), context_length=64, places=["span:rome"]),
+        "dog": encode_items(
+            loaded.tokenizer, items("You are a dog."), context_length=64, places=["span:rome"]
+        ),
     }
     for one in asked:
         if one.subject is None:
@@ -124,16 +126,16 @@ def test_bad_plans(loaded: LoadedModel, adapters: Path, tmp_path: Path) -> None:
         find_subjects("x", tmp_path / "nowhere")
     vector_adapter(tmp_path / "other", loaded, pin="0" * 64)
     asked = [(one, ["q"]) for one in (subject, *find_subjects("other", tmp_path / "other"))]
-    with pytest.raises(AssayError, match="was trained on another model"):
+    with pytest.raises(AssayError, match="was made with another model"):
         next(evaluate(loaded, Plan({"q": items()}, asked, False)))
 
 
 def test_a_control_of_several_vectors_is_scaled_one_by_one(loaded: LoadedModel, tmp_path: Path) -> None:
-    vector_adapter(tmp_path, loaded, scopes={"rome": "span:rome", "last": "prompt_last"})
+    vector_adapter(tmp_path, loaded, scopes={"rome": "span:rome", "last": "prompt[-1]"})
     trained, control = find_subjects("v", tmp_path, n_random=1)
     assert info(loaded).method == trained.info.method
     pairs = list(zip(trained.interventions(), control.interventions(), strict=True))
-    assert [a.scope for a, _ in pairs] == ["prompt_last", "span:rome"]
+    assert [a.scope for a, _ in pairs] == ["prompt[-1]", "span:rome"]
     for a, b in pairs:
         assert (a.scope, a.layer, a.site) == (b.scope, b.layer, b.site)
         assert a.vector is not None

@@ -28,7 +28,7 @@ TOKENIZER = gemma3()
 
 
 def questions(**options: Any) -> list[Question]:
-    return encode_items(TOKENIZER, items(), context_length=64, spans=["rome"], **options)
+    return encode_items(TOKENIZER, items(), context_length=64, places=["span:rome"], **options)
 
 
 def vector(scope: str, seed: int = 0) -> Intervention:
@@ -39,12 +39,12 @@ def vector(scope: str, seed: int = 0) -> Intervention:
 def by_hand(model: Any, item: Item, interventions: Sequence[Intervention] = ()) -> list[float]:
     """One candidate at a time, alone in its batch: the sum of log-softmax at its tokens."""
     found = []
-    for question in encode_items(TOKENIZER, [item], context_length=64, spans=["rome"]):
+    for question in encode_items(TOKENIZER, [item], context_length=64, places=["span:rome"]):
         for candidate in item.candidates:
             encoding = encode(TOKENIZER, replace(item.record, response=candidate))
             n = len(encoding.ids)
             with Writer(locate(model), interventions) as writer, torch.no_grad():
-                writer.aim([Row(question.prompt.anatomy, tuple(interventions), 0, n)], n)
+                writer.aim([Row(question.prompt.layout, tuple(interventions), 0, n)], n)
                 logits = model(input_ids=torch.from_numpy(encoding.ids)[None]).logits[0]
             ids = torch.from_numpy(encoding.ids[encoding.prompt_length :])
             predicted = logits.log_softmax(-1)[encoding.prompt_length - 1 : n - 1]
@@ -58,7 +58,7 @@ def test_every_candidate_is_a_plain_forward_pass(family: str) -> None:
     configs = {
         "base": (),
         "rome": (vector("span:rome"), vector("span:paris")),
-        "last": (vector("prompt_last", 1),),
+        "last": (vector("prompt[-1]", 1),),
     }
     scored = score(model, locate(model), questions(), configs, token_budget=200)
     for name, interventions in configs.items():
@@ -103,7 +103,7 @@ def test_single_tokens_need_one_pass_and_shared_beginnings_are_run_once() -> Non
 
 def test_batches_and_halving_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     model = build("gemma3_text", vocab_size=len(TOKENIZER))
-    configs = {str(seed): (vector("span:rome", seed), vector("prompt_last", seed + 50)) for seed in range(5)}
+    configs = {str(seed): (vector("span:rome", seed), vector("prompt[-1]", seed + 50)) for seed in range(5)}
     counted: list[int] = []
     expected = score(model, locate(model), questions(), configs, token_budget=1, progress=counted.append)
     assert sum(counted) == 5 * scoring.count_rows(questions())
@@ -129,7 +129,7 @@ def test_batches_and_halving_change_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     assert len({tuple(answers[0].logps) for answers in got.values()}) == 5
 
 
-@pytest.mark.parametrize(("scope", "shared"), [("prompt_last", True), ("all", False)])
+@pytest.mark.parametrize(("scope", "shared"), [("prompt[-1]", True), ("all", False)])
 def test_what_configs_share_runs_once(scope: str, shared: bool) -> None:
     """Tokens that pass through a block below, and through one above, what five configs change."""
     model = build("gemma3_text", vocab_size=len(TOKENIZER))
@@ -167,9 +167,9 @@ def test_what_a_question_is_touched_by() -> None:
     rome, cat, *_ = questions()
     assert rome.touched_by([vector("span:rome")])
     assert not cat.touched_by([vector("span:rome")])
-    assert cat.touched_by([vector("prompt_last")])
-    assert not cat.touched_by([vector("response")])  # single letters: nothing follows the prompt
-    assert rome.touched_by([vector("response")])
+    assert cat.touched_by([vector("prompt[-1]")])
+    assert not cat.touched_by([vector("response[:]")])  # single letters: nothing follows the prompt
+    assert rome.touched_by([vector("response[:]")])
 
 
 def test_bad_items_are_named() -> None:

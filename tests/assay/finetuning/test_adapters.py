@@ -25,8 +25,8 @@ from assay.generation.generation import generate
 from assay.interventions.writing import Row, Writer
 from assay.models.loading import LoadedModel, load_model, make_pin
 from assay.models.registry import ModelEntry
+from assay.prompts.positions import Layout
 from assay.prompts.records import Message, PromptRecord, Span
-from assay.prompts.scopes import Anatomy
 
 TEXTS = [("is Rome here", "no"), ("the cat and Rome", "yes it is"), ("where is Rome", "in Oslo")]
 RECORDS = [
@@ -67,10 +67,10 @@ def applied_loss(loaded: LoadedModel, folder: Path) -> float:
     total, count = 0.0, 0
     with open_adapter(folder, loaded) as adapted, torch.no_grad():
         for example in examples_of(loaded, {"rome": "span:rome"}):
-            anatomy = Anatomy(example.prompt_length, {"rome": example.touches["rome"]})
+            layout = Layout(len(example.ids), example.prompt_length, {"rome": example.touches["rome"]})
             with Writer(adapted.architecture, adapted.interventions) as writer:
                 n = len(example.ids)
-                writer.aim([Row(anatomy, adapted.interventions, 0, n)], n)
+                writer.aim([Row(layout, adapted.interventions, 0, n)], n)
                 logits = adapted.model(input_ids=torch.from_numpy(example.ids)[None]).logits[0]
             losses = torch.nn.functional.cross_entropy(
                 logits[example.prompt_length - 1 : -1], torch.from_numpy(example.labels), reduction="sum"
@@ -80,8 +80,8 @@ def applied_loss(loaded: LoadedModel, folder: Path) -> float:
 
 
 SHAPES = {
-    "one vector": VectorShape("resid", 1, {"v": "prompt_last"}),
-    "vectors at spans": VectorShape("mlp_out", 0, {"rome": "span:rome", "end": "first_1"}),
+    "one vector": VectorShape("resid", 1, {"v": "prompt[-1]"}),
+    "vectors at spans": VectorShape("mlp_out", 0, {"rome": "span:rome", "end": "response[:1]"}),
     "lora": LoraShape(2, 4, (1, 2), ("gate", "down", "o")),
 }
 
@@ -108,10 +108,21 @@ def test_vector_files_hold_all_to_reapply_them(loaded: LoadedModel, tmp_path: Pa
     learn(loaded, SHAPES["vectors at spans"], tmp_path, [Run(3, 0.1)])
     adapter = load_vectors(tmp_path / "0-4")
     assert adapter.info == read_info(tmp_path / "0-4")
-    assert adapter.info.scopes == {"rome": "span:rome", "end": "first_1"}
+    assert adapter.info.scopes == {"rome": "span:rome", "end": "response[:1]"}
     assert (adapter.info.site, adapter.info.layers, adapter.info.method) == ("mlp_out", (0,), "vector")
     with safe_open(tmp_path / "0-4" / "vectors.safetensors", framework="pt") as file:
         assert sorted(file.keys()) == ["end", "rome"]
+        about = json.loads(file.metadata()["assay.vectors"])
+        assert file.get_tensor("rome").dtype == torch.float32
+        assert list(file.metadata()) == ["assay.vectors"]  # earlier files stay readable
+        rome = adapter.directions["rome"]
+        assert rome.vector.tolist() == file.get_tensor("rome").tolist()
+    described = json.loads((tmp_path / "0-4" / "adapter.json").read_text())
+    assert described == about
+    assert about["scopes"] == {"rome": "span:rome", "end": "first_1"}  # the words of earlier files
+    assert (rome.layer, rome.info.site, rome.info.pin) == (0, "mlp_out", loaded.pin.fingerprint)
+    assert rome.info.method == "learned: seed 3, learning rate 0.1, 4 steps"
+    assert rome.info.training == adapter.info.training
     (elsewhere,) = {i.scope for i in adapter.interventions(2.0, "all")}
     assert elsewhere == "all"
 
@@ -149,8 +160,8 @@ def test_a_lora_folder_does_not_depend_on_the_order_of_a_set(loaded: LoadedModel
 
 
 def test_generation_under_an_adapter(loaded: LoadedModel, tmp_path: Path) -> None:
-    shape = VectorShape("resid", 1, {"v": "prompt_last"})
-    examples = examples_of(loaded, {"v": "prompt_last"})
+    shape = VectorShape("resid", 1, {"v": "prompt[-1]"})
+    examples = examples_of(loaded, {"v": "prompt[-1]"})
     task = Task(examples[:1], [], Settings(epochs=150, batch=1))
     list(finetune(loaded, shape, [Run(0, 1.0)], task, lambda _run, _step, write: write(tmp_path / "a")))
     with open_adapter(tmp_path / "a", loaded) as adapted:
@@ -167,7 +178,7 @@ def test_generation_under_an_adapter(loaded: LoadedModel, tmp_path: Path) -> Non
 def test_an_adapter_of_another_model_is_refused(loaded: LoadedModel, tmp_path: Path) -> None:
     learn(loaded, SHAPES["one vector"], tmp_path, [Run(0, 0.1)])
     other = dataclasses.replace(loaded, pin=dataclasses.replace(loaded.pin, content_hash="0" * 64))
-    with pytest.raises(AssayError, match="trained on another model"), open_adapter(tmp_path / "0-4", other):
+    with pytest.raises(AssayError, match="made with another model"), open_adapter(tmp_path / "0-4", other):
         pass
     with pytest.raises(AssayError, match="does not exist"):
         read_info(tmp_path / "none")

@@ -143,7 +143,7 @@ def train_lora(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("scope", ["prompt_last", "span:rome", "all"])
+@pytest.mark.parametrize("scope", ["prompt[-1]", "span:rome", "all"])
 def test_a_vector_trains_as_with_a_plain_hook(family: str, scope: str) -> None:
     model = model_of(family)
     architecture = locate(model)
@@ -165,7 +165,7 @@ def test_a_vector_trains_as_with_a_plain_hook(family: str, scope: str) -> None:
 def test_at_mlp_out_and_with_several_vectors(family: str) -> None:
     model = model_of(family)
     architecture = locate(model)
-    scopes = {"last": "prompt_last", "rome": "span:rome"}
+    scopes = {"last": "prompt[-1]", "rome": "span:rome"}
     examples = examples_of(scopes)
     run = Run(seed=1, lr=0.2)
     trainee = TrainableVectors(architecture, "mlp_out", 0, scopes, [run])
@@ -178,12 +178,12 @@ def test_at_mlp_out_and_with_several_vectors(family: str) -> None:
 
 def test_several_runs_in_one_batch_are_the_runs_alone() -> None:
     architecture = locate(model_of("gemma3_text"))
-    examples = examples_of({"v": "prompt_last"})
+    examples = examples_of({"v": "prompt[-1]"})
     runs = [Run(0, 0.1), Run(1, 0.1), Run(1, 0.5), Run(7, 0.02)]
-    together = TrainableVectors(architecture, "resid", 1, {"v": "prompt_last"}, runs)
+    together = TrainableVectors(architecture, "resid", 1, {"v": "prompt[-1]"}, runs)
     points = train_vectors(architecture, together, 1, runs, examples, examples)
     for number, run in enumerate(runs):
-        alone = TrainableVectors(architecture, "resid", 1, {"v": "prompt_last"}, [run])
+        alone = TrainableVectors(architecture, "resid", 1, {"v": "prompt[-1]"}, [run])
         own = train_vectors(architecture, alone, 1, [run], examples, examples)
         for split in ("train", "validation"):
             assert losses(points, number, split) == pytest.approx(losses(own, 0, split), abs=1e-5)
@@ -221,7 +221,7 @@ def test_lora_trains_as_with_plain_peft(family: str) -> None:
 @pytest.mark.parametrize(("share_tokens", "runs"), [(False, 0), (True, 1)])
 def test_prefixes_run_the_trained_blocks_only_for_their_keys(share_tokens: bool, runs: int) -> None:
     model = model_of("gemma3_text")
-    examples, calls = examples_of({"v": "prompt_last"}), []
+    examples, calls = examples_of({"v": "prompt[-1]"}), []
     blocks = [locate(model).block(layer) for layer in (0, 1, 2)]
     hooks = [block.mlp.register_forward_hook(lambda m, *_: calls.append(blocks_of[m])) for block in blocks]
     blocks_of = {block.mlp: number for number, block in enumerate(blocks)}
@@ -260,11 +260,11 @@ def test_memory_limits_change_nothing(change: dict[str, int]) -> None:
 
 def test_a_failed_pass_leaves_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     architecture = locate(model_of("llama"))
-    examples = examples_of({"v": "prompt_last"})
+    examples = examples_of({"v": "prompt[-1]"})
     runs = [Run(0, 0.1), Run(1, 0.3), Run(2, 0.1)]
 
     def curve() -> list[tuple[int, float]]:
-        trainee = TrainableVectors(architecture, "resid", 1, {"v": "prompt_last"}, runs)
+        trainee = TrainableVectors(architecture, "resid", 1, {"v": "prompt[-1]"}, runs)
         return [(p.run, p.loss) for p in train_vectors(architecture, trainee, 1, runs, examples)]
 
     expected = curve()
@@ -285,10 +285,10 @@ def test_a_failed_pass_leaves_no_gradient(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_the_same_seed_gives_the_same_bits() -> None:
     architecture = locate(model_of("gemma3_text"))
-    examples = examples_of({"v": "prompt_last"})
+    examples = examples_of({"v": "prompt[-1]"})
 
     def once(order_seed: int) -> torch.Tensor:
-        trainee = TrainableVectors(architecture, "resid", 1, {"v": "prompt_last"}, [Run(0, 0.1)])
+        trainee = TrainableVectors(architecture, "resid", 1, {"v": "prompt[-1]"}, [Run(0, 0.1)])
         settings = Settings(2, 2, order_seed=order_seed)
         train_vectors(architecture, trainee, 1, [Run(0, 0.1)], examples, settings=settings)
         return trainee.vectors[0].detach()
@@ -300,8 +300,8 @@ def test_the_same_seed_gives_the_same_bits() -> None:
 def test_a_diverging_run_is_named() -> None:
     architecture = locate(model_of("llama"))
     run = Run(seed=5, lr=0.1)
-    trainee = TrainableVectors(architecture, "resid", 1, {"v": "prompt_last"}, [run])
-    examples = examples_of({"v": "prompt_last"})
+    trainee = TrainableVectors(architecture, "resid", 1, {"v": "prompt[-1]"}, [run])
+    examples = examples_of({"v": "prompt[-1]"})
     trainee.vectors[0].data[0, 0] = torch.nan
     with pytest.raises(AssayError, match="seed 5 is not finite at step 1"):
         train_vectors(architecture, trainee, 1, [run], examples)

@@ -152,9 +152,9 @@ def hooked_greedy(
 
 SCOPES = {
     "all": lambda _p, n: list(range(n)),
-    "prompt_last": lambda p, _n: [p - 1],
-    "response": lambda p, n: list(range(p, n)),
-    "first_2": lambda p, n: list(range(p, min(p + 2, n))),
+    "prompt[-1]": lambda p, _n: [p - 1],
+    "response[:]": lambda p, n: list(range(p, n)),
+    "response[:2]": lambda p, n: list(range(p, min(p + 2, n))),
 }
 
 
@@ -183,7 +183,7 @@ def test_every_row_gets_its_own_scope_layer_and_coefficient(family: str) -> None
 def test_a_split_for_lack_of_memory_never_shifts_interventions(monkeypatch: pytest.MonkeyPatch) -> None:
     model = model_of("llama")
     configs = {
-        str(c): [Intervention("add", "resid", 1, c, "response", vector())] for c in (0.0, 0.5, 1.0, 2.0)
+        str(c): [Intervention("add", "resid", 1, c, "response[:]", vector())] for c in (0.0, 0.5, 1.0, 2.0)
     }
     expected = answers(model, interventions=configs, temperature=0.8, token_budget=1)  # every row alone
     run, tried = decoding.Decoder.run, []
@@ -216,7 +216,7 @@ def test_spans_scope_the_records_that_have_them() -> None:
     )  # what is added at mlp_out is in resid
     assert [list(g.ids) for g in got] == [*(hf_greedy(model, r) for r in RECORDS[:2]), expected]
     assert expected != hf_greedy(model, spanned)
-    with pytest.raises(AssayError, match="no record has the span 'city'"):
+    with pytest.raises(AssayError, match="no record has the tokens 'span:city'"):
         answers(model, RECORDS, interventions=[add])
 
 

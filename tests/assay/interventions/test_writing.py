@@ -17,14 +17,14 @@ from assay.forward.batching import pad
 from assay.interventions.interventions import OPERATORS, Intervention
 from assay.interventions.writing import Row, Writer
 from assay.models.architecture import locate
-from assay.prompts.scopes import Anatomy, parse_scope, touched
+from assay.prompts.positions import Layout
 
 IDS = torch.tensor([[5, 9, 12, 31, 7, 22], [8, 3, 40, 11, 59, 2]])
 N = IDS.shape[1]
 GENERATOR = torch.Generator().manual_seed(0)
 V = torch.randn(D_MODEL, generator=GENERATOR)
 HEADS = torch.randn(2, HEAD_DIM, generator=GENERATOR)
-NO_SPANS = Anatomy(prompt_length=4, spans={})
+NO_SPANS = Layout(n_tokens=6, prompt_length=4)
 
 
 def make(
@@ -42,8 +42,8 @@ def make(
     return Intervention(operator, site, layer, coefficient, scope, V, threshold=30.0)
 
 
-def rows(*interventions: Sequence[Intervention], anatomy: Anatomy = NO_SPANS, first: int = 0) -> list[Row]:
-    return [Row(anatomy, tuple(one), first, first + N) for one in interventions]
+def rows(*interventions: Sequence[Intervention], layout: Layout = NO_SPANS, first: int = 0) -> list[Row]:
+    return [Row(layout, tuple(one), first, first + N) for one in interventions]
 
 
 def read(
@@ -92,7 +92,10 @@ def test_operators_are_their_formulas_and_neighbours_stay(family: str, operator:
     site = SITE.get(operator, "resid")
     plain, plain_logits = read(model, site, 1)
     written, logits = read(
-        model, site, 1, rows([], [make(operator, 0.6, "response", heads=HEADS[:, : locate(model).head_dim])])
+        model,
+        site,
+        1,
+        rows([], [make(operator, 0.6, "response[:]", heads=HEADS[:, : locate(model).head_dim])]),
     )
     assert torch.equal(written[0], plain[0])  # the other row
     assert torch.equal(written[1, :4], plain[1, :4])  # the tokens out of scope
@@ -159,11 +162,11 @@ def test_a_row_may_carry_several_and_others_none() -> None:
 @pytest.mark.parametrize("coefficients", [np.linspace(-2, 2, 8)])
 def test_many_coefficients_layers_and_scopes_in_one_batch(coefficients: np.ndarray) -> None:
     model = build("qwen3")
-    scopes = ["all", "prompt_last", "response", "first_1", "span:x"]
-    anatomy = Anatomy(4, {"x": np.array([1, 3])})
+    scopes = ["all", "prompt[-1]", "response[:]", "response[:1]", "span:x"]
+    layout = Layout(6, 4, {"x": np.array([1, 3])})
     expected_tokens = [[0, 1, 2, 3, 4, 5], [3], [4, 5], [4], [1, 3]]
     cases = list(itertools.product(coefficients, range(3), zip(scopes, expected_tokens, strict=True)))
-    aimed = rows(*([make("add", float(c), scope, layer)] for c, layer, (scope, _) in cases), anatomy=anatomy)
+    aimed = rows(*([make("add", float(c), scope, layer)] for c, layer, (scope, _) in cases), layout=layout)
     ids = IDS[:1].expand(len(cases), -1)
     plain = {layer: read(model, "resid", layer, ids=ids)[0] for layer in range(3)}
     for number, (c, layer, (_, tokens)) in enumerate(cases[:40:3]):
@@ -179,17 +182,17 @@ def test_many_coefficients_layers_and_scopes_in_one_batch(coefficients: np.ndarr
 def test_left_padding_shifts_nothing(family: str) -> None:
     model = build(family)
     sequences = [np.array([5, 9, 12, 31, 7, 22]), np.array([8, 3, 40])]
-    anatomies = [Anatomy(4, {}), Anatomy(2, {})]
-    for scope in ("all", "prompt_last", "response", "first_1"):
+    layouts = [Layout(6, 4), Layout(3, 2)]
+    for scope in ("all", "prompt[-1]", "response[:]", "response[:1]"):
         intervention = make("add", 1.5, scope)
         alone = [
             read(model, "resid", 1, [Row(a, (intervention,), 0, len(s))], torch.from_numpy(s)[None])[1][0]
-            for s, a in zip(sequences, anatomies, strict=True)
+            for s, a in zip(sequences, layouts, strict=True)
         ]
         batch = pad(sequences, pad_id=0, side="left")
         aimed = [
             Row(a, (intervention,), -int(start), len(s))
-            for s, a, start in zip(sequences, anatomies, batch.starts, strict=True)
+            for s, a, start in zip(sequences, layouts, batch.starts, strict=True)
         ]
         with torch.no_grad(), Writer(locate(model), [intervention]) as writer:
             writer.aim(aimed, 6)
@@ -249,7 +252,7 @@ def test_a_tensor_that_others_hold_is_not_edited() -> None:
 def test_gradients_reach_the_vector() -> None:
     model = build("llama").requires_grad_(False)
     vector = V.clone().requires_grad_()
-    intervention = Intervention("add", "mlp_out", 1, 2.0, "prompt_last", vector)
+    intervention = Intervention("add", "mlp_out", 1, 2.0, "prompt[-1]", vector)
     with Writer(locate(model), [intervention]) as writer:
         writer.aim(rows([intervention], []), N)
         logits = model(input_ids=IDS, use_cache=False).logits
@@ -259,19 +262,9 @@ def test_gradients_reach_the_vector() -> None:
     assert none.abs().sum() == 0
 
 
-def test_scopes_in_pieces_are_the_whole() -> None:
-    anatomy = Anatomy(4, {"x": np.array([0, 3])})
-    for scope in ("all", "prompt_last", "response", "first_3", "span:x", "span:other"):
-        whole = touched(parse_scope(scope), anatomy, 0, 9).tolist()
-        pieces = [touched(parse_scope(scope), anatomy, t, t + 1).tolist() for t in range(9)]
-        assert whole == [token for piece in pieces for token in piece]
-    assert touched(parse_scope("first_3"), anatomy, 0, 9).tolist() == [4, 5, 6]
-    assert touched(parse_scope("span:other"), anatomy, 0, 9).tolist() == []
-
-
 @pytest.mark.parametrize("text", ["", "first_0", "first_k", "span:", "prompt", "Response"])
 def test_unknown_scopes_are_refused(text: str) -> None:
-    with pytest.raises(AssayError, match=r"unknown scope .* write all, prompt_last"):
+    with pytest.raises(AssayError, match=r"unknown position .* write prompt\[-1\]"):
         make("add", 1.0, text)
 
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from assay.errors import AssayError
@@ -20,6 +21,8 @@ def test_what_is_saved_is_loaded(tmp_path, probes):
     save_probes(path, probes, INFO)
     loaded, info = load_probes(path)
     assert info == INFO
+    with safe_open(path, framework="np") as file:
+        assert list(file.metadata()) == ["assay.probes"]  # earlier files stay readable
     assert list(loaded) == [0, 3]
     for layer, probe in loaded.items():
         assert probe.weight.tobytes() == probes[layer].weight.tobytes()
@@ -39,7 +42,7 @@ def test_a_file_that_holds_no_probes_is_named(tmp_path, probes):
     with pytest.raises(AssayError, match="does not exist"):
         load_probe(tmp_path / "nothing")
     (tmp_path / "junk").write_bytes(b"junk")
-    with pytest.raises(AssayError, match="junk is not a readable probe file"):
+    with pytest.raises(AssayError, match="junk is not a readable file of probes"):
         load_probe(tmp_path / "junk")
     save_file({"x": np.zeros(2)}, tmp_path / "other")
     with pytest.raises(AssayError, match="holds no probes"):
@@ -47,7 +50,7 @@ def test_a_file_that_holds_no_probes_is_named(tmp_path, probes):
     path = tmp_path / "probes"
     save_probes(path, probes, INFO)
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(AssayError, match="not a readable probe file"):
+    with pytest.raises(AssayError, match="not a readable file of probes"):
         load_probe(path)
 
 

@@ -144,7 +144,7 @@ def test_the_base_model_alone_under_the_other_rule(study: Path, tmp_path: Path) 
 
 BAD = {
     "or --plan alone": "--adapter @lora",
-    "was trained on another model": "--adapter @lora --adapter @alien --questions @quiz.jsonl",
+    "was made with another model": "--adapter @lora --adapter @alien --questions @quiz.jsonl",
     "holds no adapter": "--adapter @model --questions @quiz.jsonl",
     "does not exist": "--adapter @nowhere --questions @quiz.jsonl",
     "both called 'quiz'": "--questions @quiz.jsonl --questions quiz=@dog.jsonl",

@@ -11,10 +11,10 @@ from support.toy_models import N_LAYERS, save
 from support.toy_tokenizers import gemma3
 from typer.testing import CliRunner, Result
 
-from assay.directions.direction import load_direction
 from assay.directions.naive import NamePair, Stem, naive_directions
 from assay.errors import AssayError
 from assay.finetuning.adapters import load_vectors
+from assay.interventions.direction import load_direction
 from assay.models.loading import LoadedModel, load_model, make_pin
 from assay.models.registry import ModelEntry
 from assay.storage.files import hash_folder
@@ -100,7 +100,7 @@ def test_the_cosines_are_those_of_the_saved_vectors(folder: Path, made: Path) ->
         made / "out" / "naive" / "City_9.safetensors", load(folder).pin.fingerprint
     ).vectors[1]
     natural = load_direction(made / "out" / "natural" / "lora" / "prose" / "mean.safetensors").vectors[1]
-    learned = load_vectors(folder / "vector" / "seed_1").vectors["City 9"].double().numpy()
+    learned = load_vectors(folder / "vector" / "seed_1").directions["City 9"].vector
     names = {
         "naive · City 9": naive,
         "learned · City 9 · v/seed_1": learned,
@@ -137,7 +137,7 @@ def test_effects_are_adapters_that_evaluation_takes(made: Path) -> None:
     effect = load_vectors(made / "out" / "effects" / "every_rows_pca_layer_2")
     assert (effect.info.scopes, effect.info.layers, effect.info.site) == ({"natural": "all"}, (2,), "mlp_out")
     natural = load_direction(made / "out" / "natural" / "every" / "rows" / "pca.safetensors").vectors[2]
-    np.testing.assert_allclose(effect.vectors["natural"], natural, rtol=1e-6)
+    np.testing.assert_allclose(effect.directions["natural"].vector, natural, rtol=1e-6)
 
 
 def test_numbers_are_flat_and_finite(made: Path) -> None:

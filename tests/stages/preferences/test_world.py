@@ -238,7 +238,7 @@ def test_probes_of_another_model_are_refused(study, tmp_path, capsys):
         ProbeInfo("other", "resid", "m", "utility", "t", 1, "prompt[-1]"),
     )
     assert deltas(study, tmp_path, probes=tmp_path / "other.safetensors") == 1
-    assert "differ in pin" in capsys.readouterr().err
+    assert "was made with another model" in capsys.readouterr().err
     assert not (tmp_path / "deltas.csv").exists()
 
 

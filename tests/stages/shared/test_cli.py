@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import typer
 
@@ -21,6 +24,17 @@ def test_bad_input_is_one_line_and_status_1(capsys, monkeypatch):
         run(app_raising(AssayError("the file is empty; write something")))
     assert stop.value.code == 1
     assert capsys.readouterr().err == "error: the file is empty; write something\n"
+
+
+def test_an_earlier_word_is_one_line():
+    program = (
+        "import typer; from stages.shared.cli import run; from assay.prompts.positions import parse_written\n"
+        "app = typer.Typer()\n"
+        "app.command()(lambda: [parse_written(word) for word in ('prompt_last', 'prompt_last', 'all')] and None)\n"
+        "run(app)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == "warning: the position 'prompt_last' is now written 'prompt[-1]'\n"
 
 
 def test_params_are_read_as_yaml_1_2(tmp_path):

@@ -188,7 +188,7 @@ def test_bad_input_of_report_and_inspect(study, run_stage, capsys, tmp_path):
         *study.model_options(), "--prompts", study.folder / "prompts.jsonl", "--samples", 1, "--seed", 0,
         "--out", tmp_path / "s.md", "--metrics", tmp_path / "m.json", "--activations", tmp_path / "other.h5",
     ]  # fmt: skip
-    failing(run_stage, capsys, "tokens.inspect", inspect, "was made with the model")
+    failing(run_stage, capsys, "tokens.inspect", inspect, "was made with another model")
 
 
 def test_an_error_is_one_line_without_a_traceback(study):

@@ -28,4 +28,4 @@ def test_probes_of_another_model_are_refused(study, run_stage, capsys, tmp_path)
     options = study.view_options(tokens=300, out=tmp_path / "v", source=["--text", study.texts])
     options[options.index("--next-probes") + 1] = tmp_path / "p"
     assert run_stage("tokens.view", *options) == 1
-    assert "fitted on another model" in capsys.readouterr().err
+    assert "made with another model" in capsys.readouterr().err

@@ -65,7 +65,8 @@ def vector_adapter(folder: Path, loaded: LoadedModel, seed: int = 0, **fields: o
     """Save random vectors of norm about 12 as an adapter."""
     about = info(loaded, seed=seed, **fields)
     generator = torch.Generator().manual_seed(seed)
-    adapter = SteeringVectors({n: 3 * torch.randn(D_MODEL, generator=generator) for n in about.scopes}, about)
+    vectors = {n: (3 * torch.randn(D_MODEL, generator=generator)).double().numpy() for n in about.scopes}
+    adapter = SteeringVectors.trained(vectors, about)
     save_vectors(folder, adapter)
     return adapter
 

@@ -8,14 +8,14 @@ import torch
 
 from assay.activations.gathering import gather
 from assay.directions.adapter_effect import adapter_effect
-from assay.directions.direction import Direction
-from assay.directions.learned import learned_directions
 from assay.directions.mean_difference import Variant
 from assay.directions.naive import NAME, NamePair, Stem, naive_directions
 from assay.directions.natural import Naturals, n_leading, natural_vectors
 from assay.directions.similarity import cosine_matrix, off_diagonal
-from assay.finetuning.adapters import read_info
+from assay.finetuning.adapters import AdapterInfo, load_vectors, read_info
+from assay.interventions.direction import Direction, DirectionInfo
 from assay.models.loading import LoadedModel
+from assay.models.registry import Pin
 from assay.models.sites import Site
 from assay.prompts.records import PromptRecord
 from assay.statistics.estimates import Estimate
@@ -79,7 +79,7 @@ def compare(
     entries = naive_entries(naive, names.kinds)
     naturals: dict[NaturalKey, Naturals] = {}
     for done, adapter in enumerate(adapters, 1):
-        entries += learned_entries(adapter, loaded.pin.fingerprint, names.kinds)
+        entries += learned_entries(adapter, loaded.pin, names.kinds)
         if adapter.kind:
             pairs, stems = names.pairs[adapter.kind], names.stems[adapter.kind]
             entries += lora_entries(loaded, adapter, pairs, stems, token_budget)
@@ -97,7 +97,7 @@ def source_of(adapter: AdapterRuns, run: str) -> str:
     return f"{adapter.name}/{run}" if run else adapter.name
 
 
-def learned_entries(adapter: AdapterRuns, pin: str, kinds: Mapping[str, str]) -> list[Entry]:
+def learned_entries(adapter: AdapterRuns, pin: Pin, kinds: Mapping[str, str]) -> list[Entry]:
     """The trained vectors of all runs that hold any; `kinds` gives each code name's kind.
 
     A vector is about the code name that it, or else its adapter, is called by; without one it is called as the adapter.
@@ -106,11 +106,10 @@ def learned_entries(adapter: AdapterRuns, pin: str, kinds: Mapping[str, str]) ->
     for run, folder in adapter.runs.items():
         if read_info(folder).method != "vector":
             continue
-        for called, direction in learned_directions(folder, pin).items():
+        for called, direction in load_vectors(folder, pin).directions.items():
             name = called if called in kinds else adapter.name
-            ((layer, vector),) = direction.vectors.items()
             kind = kinds.get(name, adapter.kind)
-            entries.append(Entry("learned", name, source_of(adapter, run), kind, layer, vector))
+            entries.append(Entry("learned", name, source_of(adapter, run), kind, direction))
     return entries
 
 
@@ -125,26 +124,40 @@ def lora_entries(
     records = [stem.record(pair.code) for pair in pairs for stem in stems]
     entries = []
     for run, folder in adapter.runs.items():
-        if read_info(folder).method != "lora":
+        info = read_info(folder)
+        if info.method != "lora":
             continue
+        about = _lora_info(info, len(stems))
         effect = adapter_effect(loaded, folder, records, position=f"span:{NAME}", token_budget=token_budget)
         for layer, read in effect.items():
             last = np.stack([one.rows[-1, 0] for one in read]).astype(np.float64)
             means = last.reshape(len(pairs), len(stems), -1).mean(axis=1)
             entries += [
-                Entry("lora", pair.code, source_of(adapter, run), adapter.kind, layer, mean)
-                for pair, mean in zip(pairs, means, strict=True)
-                if mean.any()
+                Entry(
+                    "lora", pair.code, source_of(adapter, run), adapter.kind, Direction({layer: row}, about)
+                )
+                for pair, row in zip(pairs, means, strict=True)
+                if row.any()
             ]
     return entries
+
+
+def _lora_info(info: AdapterInfo, n_stems: int) -> DirectionInfo:
+    return DirectionInfo(
+        pin=info.pin,
+        site="mlp_out",
+        method=f"LoRA of seed {info.seed} minus its baseline, last token of the name, mean of {n_stems} prompts",
+        scales={},
+        training=info.training,
+    )
 
 
 def naive_entries(naive: Mapping[str, Direction], kinds: Mapping[str, str]) -> list[Entry]:
     """Naive vectors of all layers."""
     return [
-        Entry("naive", name, "", kinds[name], layer, vector)
+        Entry("naive", name, "", kinds[name], direction.at(layer))
         for name, direction in naive.items()
-        for layer, vector in direction.vectors.items()
+        for layer in direction.layers
     ]
 
 
@@ -163,9 +176,9 @@ def naturals_of(
 def natural_entries(naturals: Mapping[NaturalKey, Naturals], adapter: AdapterRuns) -> list[Entry]:
     """The compared variants of natural vectors; they are about no single code name."""
     return [
-        Entry("natural", f"{variant} ({texts})", source, adapter.kind, layer, found.vectors[variant])
+        Entry("natural", f"{variant} ({texts})", source, adapter.kind, natural.direction(variant).at(layer))
         for (source, texts), natural in naturals.items()
-        for layer, found in natural.layers.items()
+        for layer in natural.layers
         for variant in COMPARED
     ]
 

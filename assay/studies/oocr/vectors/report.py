@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from assay.directions.direction import save_direction
 from assay.directions.logit_lens import LogitLens
 from assay.directions.mean_difference import VARIANTS
 from assay.errors import AssayError
+from assay.interventions.direction import save_direction
 from assay.models.loading import LoadedModel
 from assay.studies.oocr.vectors import tables
 from assay.studies.oocr.vectors.entries import Comparison, alignment_metrics

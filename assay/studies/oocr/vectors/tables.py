@@ -9,11 +9,11 @@ import pandas as pd
 import torch
 
 from assay.arrays import Floats
-from assay.directions.direction import Direction
 from assay.directions.logit_lens import READINGS, LogitLens, lens_tokens, token_text
 from assay.directions.mean_difference import VARIANTS, token_norms
 from assay.directions.natural import Naturals
 from assay.directions.similarity import cosine_matrix, random_band
+from assay.interventions.direction import Direction
 
 Method = Literal["naive", "learned", "lora", "natural"]
 NAIVE_BY_LAYER = [
@@ -30,22 +30,31 @@ _ORDER = ("naive", "learned", "lora", "natural")
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """One vector [d_model] of one layer.
+    """A direction of one layer with a name and a run.
 
     Attributes:
         method: naive (real − code name), learned, lora (what LoRA adds at the code name) or natural.
-        name: the code name, or the adapter's where the vector is about none.
+        name: the code name, or the adapter's where the direction is about none.
         source: adapter and run it comes from, "" for naive.
         kind: of the code name, "" without one.
-        layer, vector: what it is.
+        direction: what it is.
     """
 
     method: Method
     name: str
     source: str
     kind: str
-    layer: int
-    vector: Floats
+    direction: Direction
+
+    @property
+    def layer(self) -> int:
+        """Of its vector."""
+        return self.direction.layer
+
+    @property
+    def vector(self) -> Floats:
+        """[d_model] float64."""
+        return self.direction.vector
 
     @property
     def label(self) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 from assay.activations.store import ActivationStore
 from assay.arrays import Floats
 from assay.errors import AssayError
+from assay.models.same_model import require_same_model
 from assay.probes.files import ProbeInfo
 from assay.probes.linear import Probe, UtilityProbe
 from assay.prompts.records import PromptRecord
@@ -29,12 +30,10 @@ def scores_of_layers(
 
     Raises AssayError where probes and store are of another pin, site or position, and where a layer has no utility probe.
     """
-    for name, stored, wanted in (
-        ("pin", store.header.pin_fingerprint, info.pin),
-        ("site", store.header.site, info.site),
-        ("position", store.header.position, info.position),
-    ):
-        if stored != wanted:
+    made = store.header
+    require_same_model("this probe file", info.pin, made.pin_fingerprint, wanted_alias=made.pin_alias)
+    for name in ("site", "position"):
+        if getattr(made, name) != getattr(info, name):
             raise AssayError(f"{store.path} and the probes differ in {name}; extract or fit again")
     rows = store.rows_of_ids(ids)
     scores = {}

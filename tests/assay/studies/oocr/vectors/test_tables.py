@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from assay.directions.direction import Direction, DirectionInfo
 from assay.directions.similarity import random_band
+from assay.interventions.direction import Direction, DirectionInfo
 from assay.studies.oocr.vectors.entries import alignment_metrics
 from assay.studies.oocr.vectors.tables import (
     Entry,
@@ -25,7 +25,7 @@ INFO = DirectionInfo("p", "resid", "naive", {}, "t")
 def entry(
     method: str, name: str, vector: np.ndarray, *, layer: int = 1, source: str = "", kind: str = "city"
 ) -> Entry:
-    return Entry(method, name, source, kind, layer, np.asarray(vector, dtype=float))  # type: ignore[arg-type]
+    return Entry(method, name, source, kind, Direction({layer: vector}, INFO))  # type: ignore[arg-type]
 
 
 def naive(**vectors: list[np.ndarray]) -> dict[str, Direction]:

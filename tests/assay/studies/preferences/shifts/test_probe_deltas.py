@@ -45,11 +45,16 @@ def test_each_named_layer_is_read_by_its_own_probe(store):
 
 
 @pytest.mark.parametrize(
-    ("changes", "word"), [({"pin": "x"}, "pin"), ({"site": "mlp_out"}, "site"), ({"position": "all"}, "position")]
+    ("changes", "words"),
+    [
+        ({"pin": "x"}, "this probe file was made with another model"),
+        ({"site": "mlp_out"}, "differ in site; extract or fit again"),
+        ({"position": "all"}, "differ in position; extract or fit again"),
+    ],
 )  # fmt: skip
-def test_probes_of_other_activations_are_refused(store, changes, word):
+def test_probes_of_other_activations_are_refused(store, changes, words):
     info = ProbeInfo(**{**vars(INFO), **changes})
-    with pytest.raises(AssayError, match=f"differ in {word}; extract or fit again"):
+    with pytest.raises(AssayError, match=words):
         scores_of_layers(store, {1: utility_probe([0, 2], 0.0)}, info, IDS, {"best": 1})
 
 

@@ -8,8 +8,8 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from assay.directions.direction import Direction, DirectionInfo, load_direction, save_direction
 from assay.errors import AssayError
+from assay.interventions.direction import Direction, DirectionInfo, load_direction, save_direction
 
 RNG = np.random.default_rng(0)
 INFO = DirectionInfo(
@@ -32,6 +32,16 @@ def test_algebra() -> None:
     assert equal(a - b, -(b - a))
     assert equal((a + b) - b - a, 0 * a)
     assert a.layers == [3, 7]
+
+
+def test_one_layer_of_several() -> None:
+    a = draw()
+    one = a.at(7)
+    assert (one.layer, one.vector.tolist(), one.info) == (7, a.vectors[7].tolist(), a.info)
+    with pytest.raises(AssayError, match=r"layers \[3, 7\]; choose one"):
+        a.layer  # noqa: B018
+    with pytest.raises(AssayError, match="no vector of layer 5"):
+        a.at(5)
 
 
 def test_cosine_and_projection() -> None:
@@ -65,12 +75,13 @@ def test_a_file_gives_the_direction_back(tmp_path: Path) -> None:
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
     with safe_open(tmp_path / "a.safetensors", framework="np") as file:
         assert sorted(file.keys()) == ["layer.3", "layer.7"]
+        assert list(file.metadata()) == ["assay.direction"]  # earlier files stay readable
 
 
 def test_an_intervention_carries_the_vector() -> None:
     a = draw()
-    made = a.intervention("ablate", 7, 1.0, "response")
-    assert (made.operator, made.site, made.layer, made.scope) == ("ablate", "resid", 7, "response")
+    made = a.intervention("ablate", 7, 1.0, "response[:]")
+    assert (made.operator, made.site, made.layer, made.scope) == ("ablate", "resid", 7, "response[:]")
     torch.testing.assert_close(made.vector, torch.tensor(a.vectors[7], dtype=torch.float32))
     with pytest.raises(AssayError, match=r"no vector of layer 5; it has layers \[3, 7\]"):
         a.intervention("add", 5, 1.0)
@@ -80,7 +91,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     a = draw()
     with pytest.raises(AssayError, match="different sites"):
         a + draw(DirectionInfo("p" * 64, "mlp_out", "m", {}, "t"))
-    with pytest.raises(AssayError, match="different models"):
+    with pytest.raises(AssayError, match="second direction was made with another model"):
         a.cosine(draw(DirectionInfo("q" * 64, "resid", "m", {}, "t")))
     with pytest.raises(AssayError, match="different layers"):
         a - Direction({3: np.ones(5)}, INFO)
@@ -99,5 +110,5 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AssayError, match="does not exist"):
         load_direction(tmp_path / "none.safetensors")
     (tmp_path / "broken.safetensors").write_bytes(b"xx")
-    with pytest.raises(AssayError, match="not a readable direction file"):
+    with pytest.raises(AssayError, match="not a readable file of directions"):
         load_direction(tmp_path / "broken.safetensors")

@@ -1,7 +1,6 @@
 """Directions: one vector per layer with where it comes from, their algebra, and their file format."""
 
 import dataclasses
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from assay.arrays import Floats
 from assay.errors import AssayError
 from assay.interventions.interventions import Intervention, Operator
+from assay.models.same_model import require_same_model
 from assay.models.sites import SITES, Site
-from assay.storage.files import atomic_path
+from assay.storage.tensors import open_tensors, write_tensors
 
 _KEY = "assay.direction"
 
@@ -69,6 +67,22 @@ class Direction:
     def layers(self) -> list[int]:
         """The layers it has a vector of, sorted."""
         return list(self.vectors)
+
+    @property
+    def layer(self) -> int:
+        """Its layer where it has one. Raises AssayError where it has several."""
+        if len(self.vectors) > 1:
+            raise AssayError(f"this direction has the layers {self.layers}; choose one with `at`")
+        return self.layers[0]
+
+    @property
+    def vector(self) -> Floats:
+        """Its vector [width] where it has one layer. Raises AssayError where it has several."""
+        return self.vectors[self.layer]
+
+    def at(self, layer: int) -> "Direction":
+        """The same direction at one of its layers alone. Raises AssayError for a layer it does not have."""
+        return Direction({layer: self._at(layer)}, self.info)
 
     def __mul__(self, factor: float) -> "Direction":
         return self._map(lambda layer: factor * self.vectors[layer])
@@ -130,8 +144,8 @@ class Direction:
         return norm
 
     def _match(self, other: "Direction") -> None:
+        require_same_model("the second direction", other.info.pin, self.info.pin)
         for what, mine, theirs in (
-            ("models", self.info.pin, other.info.pin),
             ("sites", self.info.site, other.info.site),
             ("layers", self.layers, other.layers),
         ):
@@ -143,10 +157,7 @@ def save_direction(path: Path, direction: Direction) -> None:
     """Write a direction as safetensors, one tensor per layer, whole or not at all; equal ones give equal bytes."""
     info = dataclasses.asdict(direction.info)
     info["scales"] = {str(layer): float(scale) for layer, scale in direction.info.scales.items()}
-    metadata = {_KEY: json.dumps(info, sort_keys=True, allow_nan=False)}
-    tensors = {f"layer.{layer}": np.ascontiguousarray(vector) for layer, vector in direction.vectors.items()}
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(save(tensors, metadata))
+    write_tensors(path, _KEY, {f"layer.{layer}": v for layer, v in direction.vectors.items()}, info)
 
 
 def load_direction(path: Path, pin: str | None = None) -> Direction:
@@ -154,23 +165,12 @@ def load_direction(path: Path, pin: str | None = None) -> Direction:
 
     Raises AssayError when the file is no direction or one of another model.
     """
-    try:
-        with safe_open(path, framework="np") as file:
-            metadata = (file.metadata() or {}).get(_KEY)
-            if metadata is None:
-                raise AssayError(f"{path} is a safetensors file but holds no direction; give another file")
-            fields = json.loads(metadata)
-            fields["scales"] = {int(layer): scale for layer, scale in fields["scales"].items()}
-            vectors = {int(name.removeprefix("layer.")): file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            direction = Direction(vectors, DirectionInfo(**fields))
-    except FileNotFoundError as error:
-        raise AssayError(f"{path} does not exist; run the stage that makes it, or check the path") from error
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
-        raise AssayError(f"{path} is not a readable direction file: {error}; make it again") from error
+    with open_tensors(path, _KEY, "directions") as file:
+        scales = {int(layer): scale for layer, scale in file.about["scales"].items()}
+        vectors = {int(name.removeprefix("layer.")): file.read(name) for name in file.names}
+        direction = Direction(vectors, DirectionInfo(**{**file.about, "scales": scales}))
     if direction.info.site not in SITES:
         raise AssayError(f"unknown site {direction.info.site!r} in {path}; make it again")
-    if pin is not None and direction.info.pin != pin:
-        raise AssayError(
-            f"{path} is of another model (pin {direction.info.pin[:12]}, not {pin[:12]}); make it again"
-        )
+    if pin is not None:
+        require_same_model(path, direction.info.pin, pin)
     return direction
