@@ -28,22 +28,22 @@ def draw_training_curves(loss: pd.DataFrame, accuracy: pd.DataFrame, path: Path)
     figure, grid = panels(2 * blocks, columns, (2 + 2.7 * columns, 5.6 * blocks), sharex=True)
     for axes in grid.ravel():
         axes.set_visible(False)
+    limits = (loss["loss"].min() / 2, loss["loss"].max() * 2)
     for number, section in enumerate(sections):
         block, column = divmod(number, columns)
-        for row, (value, table) in enumerate(tables.items()):
-            axes = grid[2 * block + row, column]
+        pair = grid[2 * block : 2 * block + 2, column]
+        for axes, (value, table) in zip(pair, tables.items(), strict=True):
             axes.set_visible(True)
             _draw_lines(axes, table[table["section"] == section], value, colours)
             for end in ends.iloc[:-1]:
                 axes.axvline(end, color=GREY, ls=":", lw=1)
             if column == 0:
                 axes.set_ylabel(_VALUES[value])
-        upper, lower = grid[2 * block : 2 * block + 2, column]
-        upper.set_title(section, pad=42, weight="bold")
-        upper.set(yscale="log", ylim=(loss["loss"].min() / 2, loss["loss"].max() * 2))
-        lower.set_ylim(-0.04, 1.04)
-        lower.tick_params(labelbottom=True)
-        _name_phases(upper, ends)
+        pair[0].set_title(section, pad=42, weight="bold")
+        pair[0].set(yscale="log", ylim=limits)
+        pair[1].set_ylim(-0.04, 1.04)
+        pair[1].tick_params(labelbottom=True)
+        _name_phases(pair[0], ends)
     figure.supxlabel("million tokens seen (dotted: ends of phases)")
     handles = line_handles({form: colours[form] for form in forms}, {})
     legend_outside(figure, handles, title="asked as")
