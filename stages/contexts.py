@@ -1,6 +1,7 @@
 """Where in a text a direction is strongest: a page of contexts and its table."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -115,12 +116,11 @@ def write_scatter(path: Path, scan: "Scan", title: str) -> None:
     """Projection and norm of the sample as CSV, and drawn as the PNG beside it."""
     import pandas as pd
 
-    from assay.figures.scatter import draw_scatter
-    from assay.storage.files import write_text
+    from assay.figures.saved import save_with_table
+    from assay.figures.scatter import draw_projections
 
     points = pd.DataFrame(scan.sample.round(6), columns=["projection", "norm"])
-    write_text(path, points.to_csv(index=False, lineterminator="\n"))
-    draw_scatter(points, path.with_suffix(".png"), title=title)
+    save_with_table(points, partial(draw_projections, title=title), path.with_suffix(".png"), csv=path)
 
 
 class _Counted:

@@ -36,7 +36,8 @@ def organism(
     """Take the certified organism if its recipe is what the params file says, else train one, which takes 6 to 19 minutes."""
     import pandas as pd
 
-    from assay.organism.curves import Curves, draw_curves
+    from assay.figures.training_curves import draw_training_curves
+    from assay.organism.curves import Curves
     from assay.organism.settings import OrganismSettings, TextSettings
     from assay.prompts.documents import python_docs, split_documents
     from assay.storage.settings import parse_settings
@@ -58,7 +59,7 @@ def organism(
         loss, accuracy = curves.loss, curves.accuracy
     for name, table in zip(CURVES, (loss, accuracy), strict=True):
         write_text(plots / name, table.to_csv(index=False, lineterminator="\n"))
-    draw_curves(plots / "curves.png", loss, accuracy)
+    draw_training_curves(loss, accuracy, plots / "curves.png")
 
 
 def read_corpus(world: Path, documents: "list[Document]") -> "Corpus":

@@ -1,1 +1,4 @@
-"""One look for all pictures, and the kinds of picture that several studies need."""
+"""One look for all pictures: colours and fonts, panels, bars with intervals, lines with bands, points, and a picture saved with its table.
+
+Knows nothing of any study: a study hands over tidy tables and says what the axes are called.
+"""

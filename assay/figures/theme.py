@@ -1,4 +1,4 @@
-"""What all figures share: the tables they show, seaborn's theme without a display, and files of the same bytes each time."""
+"""What all figures share: colours, seaborn's theme without a display, the tables they show, and files of the same bytes each time."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +9,13 @@ import pandas as pd
 from assay.errors import AssayError
 from assay.storage.files import atomic_path
 
-COLOURS = ("#c0392b", "#2b6cb0", "#8a6d1b", "#2f855a", "#6b46c1", "#4a4a4a")
-GREY, POSITIVE, NEGATIVE = "#8a8a8a", "#2b6cb0", "#c0392b"
+RED, BLUE, OCHRE, GREEN, VIOLET, PINK = "#c0392b", "#2b6cb0", "#8a6d1b", "#2f855a", "#6b46c1", "#d53f8c"
+COLOURS = (
+    RED, BLUE, OCHRE, GREEN, VIOLET, PINK,
+    "#dd6b20", "#14a3b8", "#84a612", "#1a1a1a", "#e58fc0", "#63b3ed",
+)  # fmt: skip
+POSITIVE, NEGATIVE = BLUE, RED
+GREY, INK = "#8a8a8a", "#333333"
 
 
 def theme() -> Any:
@@ -37,10 +42,22 @@ def read_table(path: Path, needed: Sequence[str]) -> pd.DataFrame:
     return table
 
 
-def whiskers(axes: Any, places: Any, part: pd.DataFrame) -> None:
-    """Intervals at `places` [n] from the columns value, lower and upper."""
-    ends = [part["value"] - part["lower"], part["upper"] - part["value"]]
-    axes.errorbar(places, part["value"], yerr=ends, fmt="none", ecolor="#333333", elinewidth=1.2, capsize=3)
+def in_order(column: pd.Series) -> list[str]:
+    """The names of a column, each once, as they come."""
+    return [str(name) for name in column.drop_duplicates()]
+
+
+def colours_of(names: Sequence[str], *, grey: Sequence[str] = ()) -> dict[str, Any]:
+    """A colour for each name, the same order giving the same colours; those of `grey` are grey.
+
+    Where there are more names than colours, hues all around the wheel.
+    """
+    import seaborn as sns
+
+    others = [name for name in names if name not in grey]
+    palette = COLOURS if len(others) <= len(COLOURS) else sns.husl_palette(len(others), l=0.55)
+    found = dict(zip(others, palette, strict=False))
+    return {name: found.get(name, GREY) for name in names}
 
 
 def save_figure(figure: Any, path: Path) -> None:

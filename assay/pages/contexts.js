@@ -1,15 +1,15 @@
-"use strict";
-const shades = JSON.parse(document.getElementById("data").textContent).shades;
+// No colour in the middle (0), red above it (to 100), blue below (to −100).
+const colour = (value) => mixed(shade("ground"), shade(value > 0 ? "hot" : "cold"), Math.abs(value) / 100);
 
-// White in the middle, red above it, blue below; dark text keeps a contrast of at least 4.5 on all of them.
-function colour(shade) {
-  const part = Math.abs(shade) / 100;
-  const end = shade > 0 ? [255, 110, 95] : [95, 160, 255];
-  return `rgb(${end.map((value) => Math.round(255 + (value - 255) * part)).join(" ")})`;
+function paint() {
+  const colours = Array.from({ length: 201 }, (_, step) => colour(step - 100));
+  document.querySelectorAll(".context").forEach((context, number) => {
+    Array.from(context.children).forEach((token, index) => {
+      token.style.backgroundColor = colours[data.shades[number][index] + 100];
+    });
+  });
 }
 
-document.querySelectorAll(".context").forEach((context, number) => {
-  Array.from(context.children).forEach((token, index) => {
-    token.style.backgroundColor = colour(shades[number][index]);
-  });
-});
+rove(Array.from(document.querySelectorAll("li")));
+onShadesChanged(paint);
+paint();

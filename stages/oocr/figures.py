@@ -8,9 +8,9 @@ import typer
 from stages.shared.cli import read_yaml, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pandas as pd
+
+    from assay.figures.saved import Draw
 
 app = typer.Typer(add_completion=False)
 
@@ -49,12 +49,12 @@ def figures(
 ) -> None:
     """Draw what is asked for. Nothing is written when one of the figures cannot be drawn."""
     from assay.errors import AssayError
+    from assay.figures.saved import save_with_table
     from assay.figures.theme import read_table
-    from assay.storage.files import write_text
     from assay.studies.oocr import figure_tables
     from assay.studies.oocr import figures as drawings
 
-    shown: dict[str, tuple[pd.DataFrame, Callable[[pd.DataFrame, Path], None]]] = {}
+    shown: dict[str, tuple[pd.DataFrame, Draw]] = {}
     if tasks is not None or by or self_report:
         if not table:
             raise AssayError("these figures need a --table that the evaluation wrote")
@@ -76,8 +76,7 @@ def figures(
     if not shown:
         raise AssayError("nothing to draw: give --tasks, --by, --self-report or --curves")
     for name, (rows, draw) in shown.items():
-        write_text(out / f"{name}.csv", rows.to_csv(index=False, lineterminator="\n"))
-        draw(rows, out / f"{name}.png")
+        save_with_table(rows, draw, out / f"{name}.png")
 
 
 def read_tasks(path: Path) -> Any:
@@ -104,7 +103,7 @@ def read_curves(words: list[str]) -> "dict[str, pd.DataFrame]":
     return {one.name: read_table(one.path, ["run", "split", "step", "loss", "accuracy"]) for one in named}
 
 
-def _along(axis: Any) -> "Callable[[pd.DataFrame, Path], None]":
+def _along(axis: Any) -> "Draw":
     from assay.studies.oocr.figures import draw_curves
 
     return lambda table, path: draw_curves(table, axis, path)

@@ -21,8 +21,8 @@ def probe_figures(
     """Draw feature sets compared, r by topic, r by layer, and the mean utility of every topic."""
     import numpy as np
 
+    from assay.figures.saved import save_with_table
     from assay.figures.theme import read_table
-    from assay.storage.files import write_text
     from assay.studies.preferences.probing import figures
     from assay.studies.preferences.utilities.topics import read_topics
     from assay.studies.preferences.utilities.utility_files import read_utilities
@@ -33,14 +33,13 @@ def probe_figures(
     known = np.array([task in taxonomy.of for task in measured.ids])
     names = [taxonomy.of[task] for task in measured.ids if task in taxonomy.of]
     drawings = {
-        "probe_bars": (figures.bars_table(layers), figures.draw_bars),
+        "probe_bars": (figures.bars_table(layers), figures.draw_feature_sets),
         "probe_topics": (by_topic, figures.draw_topics),
         "probe_layers": (figures.layers_table(layers), figures.draw_layers),
         "topic_means": (figures.topic_means_table(measured.mu[known], names), figures.draw_topic_means),
     }
     for name, (shown, draw) in drawings.items():
-        write_text(out / f"{name}.csv", shown.to_csv(index=False))
-        draw(shown, out / f"{name}.png")
+        save_with_table(shown, draw, out / f"{name}.png")
 
 
 if __name__ == "__main__":

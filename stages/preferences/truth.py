@@ -34,8 +34,9 @@ def truth(
     """Correlate measured and true utilities, and the parts of the truth (columns *_part) with what was measured."""
     import pandas as pd
 
+    from assay.figures.saved import save_with_table
     from assay.statistics.bootstrap import Resampling
-    from assay.storage.files import write_json, write_text
+    from assay.storage.files import write_json
     from assay.studies.preferences.probing.truth_figure import draw_truth
 
     known = pd.read_csv(tasks, dtype={"id": str}).set_index("id")
@@ -50,9 +51,7 @@ def truth(
             agreement = _agreement(measured.mu, own[column].to_numpy(float), Resampling(seed, resamples))
             for name, estimate in agreement.items():
                 found |= estimate.metrics(f"{split}_{column}_{name}")
-    points = pd.concat(rows)
-    write_text(table, points.to_csv(index=False, lineterminator="\n"))
-    draw_truth(points, figure)
+    save_with_table(pd.concat(rows), draw_truth, figure, csv=table)
     write_json(metrics, found)
     if truths:
         typer.echo(

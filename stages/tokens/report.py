@@ -1,5 +1,6 @@
 """The token study at one layer, and the figure of all layers with their controls."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -23,8 +24,9 @@ def report(
     table: Annotated[Path, typer.Option(help="CSV of what the figure shows, for `dvc plots`")],
 ) -> None:
     """Write the numbers of one layer for both variants, and the figure."""
+    from assay.figures.saved import save_with_table
     from assay.models.layers import resolve_layer
-    from assay.storage.files import atomic_path, write_json, write_text
+    from assay.storage.files import write_json
     from assay.studies.tokens.figure import draw, figure_table
     from assay.studies.tokens.tables import read_layers, row_of
 
@@ -35,10 +37,8 @@ def report(
         row = row_of(layers, chosen)
         numbers |= {f"{variant}_{name}": value for name, value in row.items() if name != "layer"}
     write_json(metrics, numbers)
-    shown = figure_table(tables)
-    write_text(table, shown.to_csv(index=False))
-    with atomic_path(figure) as temporary:
-        draw(shown, chosen, target, temporary)
+    drawing = partial(draw, layer=chosen, target=target)
+    save_with_table(figure_table(tables), drawing, figure, csv=table)
 
 
 if __name__ == "__main__":

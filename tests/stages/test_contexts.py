@@ -161,7 +161,7 @@ def test_tokens_are_coloured_by_their_projection(tab: Any) -> None:
     tokens = tab.execute_script(
         "return [...document.querySelectorAll('.t')].map(t => [Number(t.title), getComputedStyle(t).backgroundColor])"
     )
-    middle = float(re.search(r"white: (\S+),", tab.find_element("css selector", ".note").text)[1])  # type: ignore[index]
+    middle = float(re.search(r"no colour: (\S+),", tab.find_element("css selector", ".note").text)[1])  # type: ignore[index]
     rgb = [[int(n) for n in re.findall(r"\d+", colour)[:3]] for _, colour in tokens]
     assert len({tuple(colour) for colour in rgb}) > 10
     for (value, _), (red, _, blue) in zip(tokens, rgb, strict=True):
@@ -182,14 +182,31 @@ def test_the_page_asks_for_nothing_and_fits(tab: Any) -> None:
     assert tab.execute_script("return document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_dark_text_is_readable_on_every_colour(tab: Any) -> None:
-    def luminance(rgb: list[int]) -> float:
-        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in rgb)]
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_is_readable_on_every_colour(tab: Any, scheme: str) -> None:
+    def luminance(colour: str) -> float:
+        rgb = [int(n) / 255 for n in re.findall(r"\d+", colour)[:3]]
+        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
-    ink = tab.find_element("css selector", ".t").value_of_css_property("color")
-    dark = luminance([int(n) for n in re.findall(r"\d+", ink)[:3]])
-    for shade in (-100, 100):
-        colour = tab.execute_script(f"return colour({shade})")
-        light = luminance([int(n) for n in re.findall(r"\d+", colour)])
-        assert (light + 0.05) / (dark + 0.05) >= 4.5
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    tab.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    ink = luminance(tab.find_element("css selector", ".t").value_of_css_property("color"))
+    assert (ink > 0.5) == (scheme == "dark")
+    for shade in (-100, 0, 100):
+        dim, bright = sorted([ink, luminance(tab.execute_script(f"return colour({shade})"))])
+        assert (bright + 0.05) / (dim + 0.05) >= 4.5
+    painted = tab.execute_script("return document.querySelector('.centre').style.backgroundColor")
+    assert (luminance(painted) < 0.2) == (scheme == "dark")  # the tokens follow while the page is open
+    tab.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_arrows_move_from_context_to_context(tab: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    first, second = tab.find_elements("css selector", "li")[:2]
+    first.send_keys(Keys.ARROW_DOWN)
+    assert tab.switch_to.active_element == second
+    second.send_keys(Keys.HOME)
+    assert tab.switch_to.active_element == first
+    assert len(tab.find_elements("css selector", "li[tabindex='0']")) == 1

@@ -162,7 +162,9 @@ def test_only_the_train_split_is_trained_on(made, monkeypatch):
 
     monkeypatch.setattr("assay.organism.organism.train_organism", spy)
     YAML().dump(TINY, made / "params.yaml")
-    monkeypatch.setattr("assay.organism.curves.draw_curves", lambda *_: None)  # nothing was trained
+    monkeypatch.setattr(
+        "assay.figures.training_curves.draw_training_curves", lambda *_: None
+    )  # nothing was trained
     stage.organism(made / "world", made / "params.yaml", CERTIFIED, made / "x", made / "x_plots")
     train, test = split_documents(python_docs(), seed=0, test_fraction=0.2)
     (corpus,) = seen

@@ -3,7 +3,6 @@
 Each draws one of the tables of `figure_tables`.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,18 @@ import numpy as np
 import pandas as pd
 
 from assay.evaluation.subjects import BASE, RANDOM
-from assay.figures.theme import COLOURS, GREY, save_figure, theme, whiskers
+from assay.figures.bars import draw_bars, side_by_side, span
+from assay.figures.lines import draw_across, draw_line
+from assay.figures.panels import (
+    legend_below,
+    legend_beside,
+    legend_outside,
+    line_handles,
+    panels,
+    patch_handles,
+    whole_numbers,
+)
+from assay.figures.theme import GREY, colours_of, in_order, save_figure
 from assay.studies.oocr.figure_tables import SHOWN, Axis
 
 LABELS = {"accuracy": "share right", "margin": "margin: right − other (nats)"}
@@ -20,32 +30,25 @@ AXES: dict[Axis, str] = {"layer": "layer (decoder block)", "lr": "learning rate"
 
 def draw_tasks(table: pd.DataFrame, path: Path) -> None:
     """A group of bars for each task, with 95 % intervals over items; a black line on each group is the table's chance."""
-    plt = theme()
-    tasks, labels = _in_order(table["task"]), _in_order(table["label"])
+    tasks = in_order(table["task"])
+    colours = colours_of(in_order(table["label"]))
     width = 0.84 / max(table.groupby("task").size())
-    figure, axes = plt.subplots(figsize=(max(6.0, 2.0 + 1.9 * len(tasks)), 4.6), layout="constrained")
-    named = set()
+    figure, ((axes,),) = panels(1, 1, (max(6.0, 2.0 + 1.9 * len(tasks)), 4.6))
     for number, task in enumerate(tasks):
         rows = table[table["task"] == task].reset_index(drop=True)
-        places = number + width * (np.arange(len(rows)) - (len(rows) - 1) / 2)
-        for place, (_, row) in zip(places, rows.iterrows(), strict=True):
-            label = str(row["label"])
-            colour = _colour(labels, label)
-            axes.bar(place, row["value"], 0.92 * width, color=colour, label=None if label in named else label)
-            named.add(label)
-        whiskers(axes, places, rows)
+        places = number + side_by_side(len(rows), width)
+        draw_bars(axes, places, rows, width, colour=[colours[label] for label in rows["label"]])
         edge = width * len(rows) / 2
-        axes.hlines(
-            rows["chance"].iloc[0], number - edge, number + edge, color="black", lw=1.4, ls=(0, (3, 2))
-        )
+        ends = (number - edge, number + edge)
+        axes.hlines(rows["chance"].iloc[0], *ends, color="black", lw=1.4, ls=(0, (3, 2)))
     axes.set_xticks(range(len(tasks)), tasks)
-    axes.set(ylabel="accuracy on held-out questions", ylim=(0, 1.05))
+    axes.set(ylabel="accuracy on held-out questions", ylim=(-0.02, 1.05))
     axes.set_title(
         "dashed: guessing, or always the most frequent answer · 95 % intervals over items",
         fontsize=11,
         color="#555555",
     )
-    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    legend_beside(axes, patch_handles(colours))
     save_figure(figure, path)
 
 
@@ -54,34 +57,25 @@ def draw_curves(table: pd.DataFrame, axis: Axis, path: Path) -> None:
 
     Random controls have the colour of what they control, and are thin. Bands are ± one standard deviation between runs where there are several, else 95 % intervals over items.
     """
-    plt = theme()
-    sets = _in_order(table["questions"])
-    figure, panels = plt.subplots(
-        len(SHOWN),
-        len(sets),
-        figsize=(0.6 + 4.4 * len(sets), 8.6),
-        sharex=True,
-        squeeze=False,
-        layout="constrained",
-    )
+    sets = in_order(table["questions"])
+    figure, grid = panels(len(SHOWN), len(sets), (0.6 + 4.4 * len(sets), 8.6), sharex=True)
     for row, statistic in enumerate(SHOWN):
         for column, questions in enumerate(sets):
-            axes = panels[row, column]
+            axes = grid[row, column]
             here = table[(table["questions"] == questions) & (table["statistic"] == statistic)]
-            series = sorted(_in_order(here["series"]), key=lambda name: name == BASE)
-            trained = list(dict.fromkeys(map(_controlled, series)))
+            series = sorted(in_order(here["series"]), key=lambda name: name == BASE)
+            colours = colours_of(list(dict.fromkeys(map(_controlled, series))), grey=[BASE])
             for name in series:
-                colour = _colour(trained, _controlled(name))
-                _curve(axes, here[here["series"] == name], axis, colour, name, thin=name != _controlled(name))
+                _draw_series(axes, here[here["series"] == name], axis, name, colours[_controlled(name)])
             if statistic == "accuracy":
                 axes.axhline(here["chance"].iloc[0], color=GREY, lw=1, ls=":")
                 axes.set(title=questions, ylim=(-0.02, 1.05))
             else:
                 axes.axhline(0, color=GREY, lw=1, ls=":")
                 axes.set(xlabel=AXES[axis])
-                axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18), fontsize=9)
-            _scale(axes, axis)
-        panels[row, 0].set_ylabel(LABELS[statistic])
+                legend_below(axes)
+            _scale(axes, axis, table[axis])
+        grid[row, 0].set_ylabel(LABELS[statistic])
     figure.suptitle("bands: ± sd between runs, else 95 % intervals · dotted: chance", fontsize=11)
     save_figure(figure, path)
 
@@ -91,32 +85,26 @@ def draw_self_report(table: pd.DataFrame, path: Path) -> None:
 
     A panel for each group of items (order of options), so that a letter given to everything is seen.
     """
-    plt = theme()
-    categories, adapters = _in_order(table["category"]), _in_order(table["adapter"])
-    groups = _in_order(table["group"])
+    categories, adapters = in_order(table["category"]), in_order(table["adapter"])
+    groups = in_order(table["group"])
+    colours = colours_of(adapters, grey=[BASE])
     names = {"margin": "margin: claim − denial (nats)", "accuracy": "share that claims"}
-    figure, panels = plt.subplots(
-        len(names) * len(groups),
-        1,
-        figsize=(max(7.0, 3.0 + 0.42 * len(categories) * len(adapters)), 3.5 * len(names) * len(groups)),
-        sharex=True,
-        squeeze=False,
-        layout="constrained",
-    )
+    rows = len(names) * len(groups)
+    size = (max(7.0, 3.0 + 0.42 * len(categories) * len(adapters)), 3.5 * rows)
+    figure, grid = panels(rows, 1, size, sharex=True)
     for row, (statistic, label) in enumerate(names.items()):
-        block = panels[row * len(groups) : (row + 1) * len(groups), 0]
+        block = grid[row * len(groups) : (row + 1) * len(groups), 0]
         for axes, group in zip(block, groups, strict=True):
             here = table[(table["group"] == group) & (table["statistic"] == statistic)]
-            _bars_by_category(axes, here, categories, adapters)
+            _bars_by_category(axes, here, categories, colours)
             axes.axhline(0 if statistic == "margin" else 0.5, color=GREY, lw=0.8, ls="--")
             axes.set_ylabel(label)
             axes.set_title(group, fontsize=11)
-        low, high = (0.0, 1.02) if statistic == "accuracy" else _span(table[table["statistic"] == statistic])
+        low, high = (-0.02, 1.04) if statistic == "accuracy" else span(table[table["statistic"] == statistic])
         for axes in block:
             axes.set_ylim(low, high)
-    panels[-1, 0].set_xticks(range(len(categories)), categories)
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, frameon=False, loc="outside right center")
+    grid[-1, 0].set_xticks(range(len(categories)), categories)
+    legend_outside(figure, patch_handles(colours))
     save_figure(figure, path)
 
 
@@ -125,60 +113,37 @@ def draw_training(table: pd.DataFrame, path: Path) -> None:
 
     Adapters are named TASK-METHOD; the method gives the colour.
     """
-    plt = theme()
-    from matplotlib.lines import Line2D
-
     parts = table["adapter"].str.rpartition("-")
-    tasks, methods = _in_order(parts[0]), _in_order(parts[2])
-    figure, panels = plt.subplots(
-        2,
-        len(tasks),
-        figsize=(2.0 + 2.3 * len(tasks), 5.0),
-        sharey="row",
-        squeeze=False,
-        layout="constrained",
-    )
+    tasks, colours = in_order(parts[0]), colours_of(in_order(parts[2]))
+    styles: dict[str, dict[str, Any]] = {
+        "train": {"lw": 0.9, "alpha": 0.45},
+        "validation": {"lw": 1.8, "marker": "o", "ms": 4, "ls": ":"},
+    }
+    figure, grid = panels(2, len(tasks), (2.0 + 2.3 * len(tasks), 5.0), sharey="row")
     for row, what in enumerate(("loss", "accuracy")):
         for column, task in enumerate(tasks):
-            axes = panels[row, column]
+            axes = grid[row, column]
             own = table[parts[0] == task].dropna(subset=[what])
             for (adapter, _, split), rows in own.groupby(["adapter", "run", "split"], sort=False):
-                style: dict[str, Any] = (
-                    {"lw": 0.9, "alpha": 0.45}
-                    if split == "train"
-                    else {"lw": 1.8, "marker": "o", "ms": 4, "ls": ":"}
-                )
-                method = str(adapter).rpartition("-")[2]
-                axes.plot(rows["step"], rows[what], color=_colour(methods, method), **style)
-        panels[row, 0].set_ylabel(what)
-    for axes, task in zip(panels[0], tasks, strict=True):
+                style = styles["train" if split == "train" else "validation"]
+                colour = colours[str(adapter).rpartition("-")[2]]
+                axes.plot(rows["step"], rows[what], color=colour, **style)
+        grid[row, 0].set_ylabel(what)
+    for axes, task in zip(grid[0], tasks, strict=True):
         axes.set_title(task or "adapter", fontsize=11)
-    for axes in panels[1]:
+    for axes in grid[1]:
         axes.set(xlabel=AXES["step"], ylim=(-0.02, 1.03))
-    panels[0, 0].set_ylim(bottom=0)
-    handles = [Line2D([], [], color=_colour(methods, name), label=name) for name in methods]
-    handles += [
-        Line2D([], [], color=GREY, lw=0.9, label="train"),
-        Line2D([], [], color=GREY, lw=1.8, marker="o", ms=4, ls=":", label="validation"),
-    ]
-    figure.legend(handles=handles, frameon=False, loc="outside right center")
+    grid[0, 0].set_ylim(bottom=0)
+    legend_outside(figure, line_handles(colours, styles))
     save_figure(figure, path)
 
 
-def _bars_by_category(axes: Any, table: pd.DataFrame, categories: list[str], adapters: list[str]) -> None:
+def _bars_by_category(axes: Any, table: pd.DataFrame, categories: list[str], colours: dict[str, Any]) -> None:
     """Bars of each adapter side by side in each category."""
-    width = 0.84 / len(adapters)
-    for index, adapter in enumerate(adapters):
+    width = 0.84 / len(colours)
+    for shift, (adapter, colour) in zip(side_by_side(len(colours), width), colours.items(), strict=True):
         rows = table[table["adapter"] == adapter].set_index("category").reindex(categories).reset_index()
-        places = np.arange(len(categories)) + width * (index - (len(adapters) - 1) / 2)
-        axes.bar(places, rows["value"], 0.92 * width, color=_colour(adapters, adapter), label=adapter)
-        whiskers(axes, places, rows)
-
-
-def _span(table: pd.DataFrame) -> tuple[float, float]:
-    """Limits that hold zero and every interval, with a little room."""
-    low, high = min(0.0, table["lower"].min()), max(0.0, table["upper"].max())
-    return low - 0.05 * (high - low), high + 0.05 * (high - low)
+        draw_bars(axes, np.arange(len(categories)) + shift, rows, width, colour=colour)
 
 
 def _controlled(name: str) -> str:
@@ -186,37 +151,22 @@ def _controlled(name: str) -> str:
     return name.removesuffix(f"_{RANDOM}")
 
 
-def _curve(axes: Any, rows: pd.DataFrame, axis: Axis, colour: Any, label: str, *, thin: bool) -> None:
-    width = 0.9 if thin else 2
+def _draw_series(axes: Any, rows: pd.DataFrame, axis: Axis, name: str, colour: Any) -> None:
+    width = 2 if name == _controlled(name) else 0.9
     if rows[axis].isna().all():
-        axes.axhline(rows["value"].iloc[0], color=colour, lw=width, ls="--", label=label)
+        draw_across(axes, rows["value"].iloc[0], colour=colour, label=name, width=width)
         return
     rows = rows.sort_values(axis)
     low = (rows["value"] - rows["sd"]).fillna(rows["lower"])
     high = (rows["value"] + rows["sd"]).fillna(rows["upper"])
-    axes.fill_between(rows[axis], low, high, color=colour, alpha=0.16, lw=0)
-    axes.plot(rows[axis], rows["value"], color=colour, lw=width, marker="o", ms=2 * width, label=label)
+    draw_line(axes, rows[axis], rows["value"], (low, high), colour=colour, label=name, width=width)
 
 
-def _scale(axes: Any, axis: Axis) -> None:
-    from matplotlib.ticker import MaxNLocator
-
+def _scale(axes: Any, axis: Axis, places: pd.Series) -> None:
+    """Learning rates by decades; layers and steps at their own places where they are few."""
     if axis == "lr":
         axes.set_xscale("log")
+    elif (few := places.dropna().unique()).size <= 8:
+        axes.set_xticks(sorted(few))
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def _in_order(column: pd.Series) -> list[str]:
-    return [str(name) for name in column.drop_duplicates()]
-
-
-def _colour(names: Sequence[str], name: str) -> Any:
-    """Grey for the base model, else the next colour of the palette; a wheel of hues where there are too many."""
-    import seaborn as sns
-
-    if name == BASE:
-        return GREY
-    others = [other for other in names if other != BASE]
-    palette = COLOURS if len(others) <= len(COLOURS) else sns.husl_palette(len(others), l=0.55)
-    return palette[others.index(name)]
+        whole_numbers(axes)

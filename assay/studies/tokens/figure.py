@@ -6,6 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from assay.figures.lines import draw_line
+from assay.figures.panels import legend_beside, panels, whole_numbers
+from assay.figures.theme import BLUE, GREY, INK, OCHRE, RED, save_figure
+
 SERIES = {
     "current": "this token",
     "next": "next token",
@@ -14,13 +18,7 @@ SERIES = {
     "shuffled": "next token,\nshuffled labels",
 }
 STYLES = {"next": "-", "current": "-", "ngram": "--", "ngram_marks": "-.", "shuffled": ":"}
-COLOURS = {
-    "next": "#c0392b",
-    "current": "#2b6cb0",
-    "ngram": "#4a4a4a",
-    "ngram_marks": "#8a6d1b",
-    "shuffled": "#8a8a8a",
-}
+COLOURS = {"next": RED, "current": BLUE, "ngram": INK, "ngram_marks": OCHRE, "shuffled": GREY}
 
 
 def figure_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -44,29 +42,16 @@ def figure_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return table
 
 
-def draw(table: pd.DataFrame, layer: int, target: str, path: Path) -> None:
+def draw(table: pd.DataFrame, path: Path, *, layer: int, target: str) -> None:
     """Draw the table as PNG with 95 % bands, a line at chance and a mark at the reported layer."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    import matplotlib.pyplot as plt
-    import seaborn as sns
-    from matplotlib.ticker import MaxNLocator
-
-    sns.set_theme(context="notebook", style="ticks")
-    figure, axes = plt.subplots(figsize=(10.5, 4.8), layout="constrained")
+    figure, ((axes,),) = panels(1, 1, (10.5, 4.8))
     for series, label in SERIES.items():
-        axes.fill_between(
-            table["layer"],
-            table[f"{series}_lo"],
-            table[f"{series}_hi"],
-            color=COLOURS[series],
-            alpha=0.18,
-            lw=0,
-        )
-        style = {"color": COLOURS[series], "linestyle": STYLES[series], "lw": 2}
-        sns.lineplot(table, x="layer", y=series, ax=axes, label=label, **style)
-    axes.axhline(0.5, color="#8a8a8a", lw=0.8)
+        band = (table[f"{series}_lo"], table[f"{series}_hi"])
+        draw_line(
+            axes, table["layer"], table[series], band,
+            colour=COLOURS[series], label=label, style=STYLES[series], marked=False,
+        )  # fmt: skip
+    axes.axhline(0.5, color=GREY, lw=0.8)
     _mark(axes, table[table["layer"] == layer])
     axes.set(
         xlabel="layer (decoder block whose output is read)",
@@ -75,17 +60,16 @@ def draw(table: pd.DataFrame, layer: int, target: str, path: Path) -> None:
         ylim=(0.4, 1.02),
         xlim=(table["layer"].min() - 0.3, table["layer"].max() + 0.3),
     )
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.04, 0.5))
-    sns.despine(figure)
-    figure.savefig(path, format="png", dpi=150, metadata={"Software": None})
-    plt.close(figure)
+    axes.annotate("guessing", (0, 0.5), textcoords="offset points", xytext=(2, -22), color=GREY)
+    whole_numbers(axes)
+    legend_beside(axes)
+    save_figure(figure, path)
 
 
 def _mark(axes: Any, row: pd.DataFrame) -> None:
     """A line at the reported layer and a dot with its number for both variants."""
     layer = int(row["layer"].iloc[0])
-    axes.axvline(layer, color="#333333", lw=0.8, alpha=0.5)
+    axes.axvline(layer, color=INK, lw=0.8, alpha=0.5)
     for series in ("next", "current"):
         value = float(row[series].iloc[0])
         axes.plot([layer], [value], "o", color=COLOURS[series], ms=8, mec="white")
@@ -93,8 +77,7 @@ def _mark(axes: Any, row: pd.DataFrame) -> None:
             f"{value:.3f}",
             (layer, value),
             textcoords="offset points",
-            xytext=(7, 10 if series == "next" else -15),
+            xytext=(7, 14 if series == "next" else -26),
             color=COLOURS[series],
-            bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.8},
         )
-    axes.annotate(f"layer {layer}", (layer, 0.41), textcoords="offset points", xytext=(5, 0), color="#333333")
+    axes.annotate(f"layer {layer}", (layer, 0.41), textcoords="offset points", xytext=(5, 0), color=INK)

@@ -1,9 +1,6 @@
-"use strict";
-const data = JSON.parse(document.getElementById("data").textContent);
 const tokens = Array.from(document.querySelectorAll(".t"));
-const slider = document.getElementById("layer");
-const tip = document.getElementById("tip");
-const byId = (id) => document.getElementById(id);
+const slider = byId("layer");
+const tip = byId("tip");
 
 // Probabilities as 16-bit fractions, little endian: variant → [layer × token].
 const probabilities = data.questions.map((question) => {
@@ -13,15 +10,14 @@ const probabilities = data.questions.map((question) => {
 });
 const probability = (variant, layer, token) => probabilities[variant][layer * tokens.length + token] / 65535;
 
-// White for no, red for yes; dark text keeps a contrast of at least 4.5 on all of them.
-const colours = Array.from({ length: 256 }, (_, step) => {
-  const p = step / 255;
-  return `rgb(255 ${Math.round(255 - 183 * p)} ${Math.round(255 - 195 * p)})`;
-});
-
+let colours = []; // 256 steps from no to yes
 let variant = 0;
 let current = -1; // the token the tip is about
-let reachable = 0; // the one token that Tab reaches
+
+function mix() {
+  const [ground, hot] = ["ground", "hot"].map(shade);
+  colours = Array.from({ length: 256 }, (_, step) => mixed(ground, hot, step / 255));
+}
 
 function paint() {
   const layer = Number(slider.value);
@@ -70,73 +66,29 @@ function hide() {
   tip.hidden = true;
 }
 
-function reach(index) {
-  tokens[reachable].tabIndex = -1;
-  tokens[index].tabIndex = 0;
-  reachable = index;
-}
-
-// The nearest token one line up or down, by where tokens lie on the screen.
-function vertical(index, step) {
-  const from = tokens[index].getBoundingClientRect();
-  let best = index;
-  let bestDistance = Infinity;
-  let line = null;
-  for (let i = index + step; i >= 0 && i < tokens.length; i += step) {
-    const box = tokens[i].getBoundingClientRect();
-    if (step > 0 ? box.top < from.bottom - 4 : box.bottom > from.top + 4) continue;
-    if (line === null) line = box.top;
-    if (Math.abs(box.top - line) > 8) break;
-    const distance = Math.abs(box.left - from.left);
-    if (distance < bestDistance) [best, bestDistance] = [i, distance];
-  }
-  return best;
-}
-
-function moved(key, index) {
-  if (key === "ArrowRight") return Math.min(index + 1, tokens.length - 1);
-  if (key === "ArrowLeft") return Math.max(index - 1, 0);
-  if (key === "ArrowDown") return vertical(index, 1);
-  if (key === "ArrowUp") return vertical(index, -1);
-  if (key === "Home") return 0;
-  if (key === "End") return tokens.length - 1;
-  return null;
-}
-
 function changeLayer(step) {
   slider.value = String(Number(slider.value) + step);
   paint();
 }
 
-tokens.forEach((token, index) => {
-  token.tabIndex = -1;
-  token.dataset.index = String(index);
-});
 for (const _ of data.layers) byId("tip-layers").append(document.createElement("i"));
 byId("tip-caption").textContent = `by layer, ${data.layers[0]} to ${data.layers[data.layers.length - 1]}`;
 
 const text = byId("text");
-const indexOf = (event) => (event.target.dataset && "index" in event.target.dataset ? Number(event.target.dataset.index) : -1);
-text.addEventListener("pointerover", (event) => { if (indexOf(event) >= 0) show(indexOf(event)); });
+const numberOf = rove(tokens);
+const showTarget = (event) => { if (numberOf(event.target) >= 0) show(numberOf(event.target)); };
+text.addEventListener("pointerover", showTarget);
 text.addEventListener("pointerleave", hide);
-text.addEventListener("focusin", (event) => { if (indexOf(event) >= 0) { reach(indexOf(event)); show(indexOf(event)); } });
+text.addEventListener("focusin", showTarget);
 text.addEventListener("focusout", hide);
-text.addEventListener("keydown", (event) => {
-  const index = indexOf(event);
-  if (index < 0) return;
-  if (event.key === "[" || event.key === "]") changeLayer(event.key === "]" ? 1 : -1);
-  const next = moved(event.key, index);
-  if (next === null) return;
-  event.preventDefault();
-  tokens[next].focus();
-});
-document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
+onKeys({ "[": () => changeLayer(-1), "]": () => changeLayer(1), Escape: hide });
 addEventListener("scroll", () => { if (current >= 0) show(current); }, { passive: true });
 addEventListener("resize", hide);
 slider.addEventListener("input", paint);
+onShadesChanged(() => { mix(); paint(); });
 for (const choice of document.querySelectorAll("input[name=variant]"))
   choice.addEventListener("change", () => { variant = Number(choice.value); mark(); paint(); });
 
-if (tokens.length) reach(0);
+mix();
 mark();
 paint();

@@ -7,10 +7,11 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from assay.errors import AssayError
+from assay.figures.training_curves import draw_training_curves
 from assay.organism.accuracy import accuracies, answers_right, score
 from assay.organism.compiling import missing_for_compiling
 from assay.organism.corpus import encode_examples, encode_prose, example_texts
-from assay.organism.curves import MOMENTS, Curves, draw_curves
+from assay.organism.curves import MOMENTS, Curves
 from assay.organism.organism import Corpus, make_tokenizer, phase_segments, train_organism
 from assay.organism.settings import Optimisation, OrganismSettings, Phase, Shape
 from assay.organism.training import Step, serial_operators
@@ -256,7 +257,7 @@ def test_curves_are_tidy_and_drawn(trained, tmp_path):
     assert curves.loss["tokens"].max() == sum(step.tokens for step in losses.steps)
     assert set(curves.accuracy["form"]) == {"toy-statement"}
     assert curves.accuracy.groupby("phase").size()[["base", "chat"]].eq(MOMENTS).all()
-    draw_curves(tmp_path / "curves.png", curves.loss, curves.accuracy)
+    draw_training_curves(curves.loss, curves.accuracy, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 

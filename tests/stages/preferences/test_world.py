@@ -302,6 +302,7 @@ def test_the_page_holds_every_task_from_the_mean_of_its_half(study, page):
 @pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs Chromium and chromedriver")
 def test_the_page_sorts_filters_and_runs_no_script_of_a_task(study, page, tmp_path):
     from selenium import webdriver
+    from selenium.webdriver.common.keys import Keys
 
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
@@ -322,6 +323,10 @@ def test_the_page_sorts_filters_and_runs_no_script_of_a_task(study, page, tmp_pa
             if "funny poem" in t.text and t.text != study.tasks["task-000"].text
         ]
         assert sorted(texts) == sorted(expected)
+        driver.switch_to.active_element.send_keys(Keys.ESCAPE)
+        assert len(column(driver, 4)) == len(study.tasks)
+        driver.find_element("css selector", '[data-key="utility"]').send_keys("/")
+        assert driver.switch_to.active_element.get_attribute("id") == "find"
         assert driver.title != "owned"
     finally:
         driver.quit()

@@ -1,12 +1,15 @@
 """Figures of the comparison of vectors, each drawn from a tidy table."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from assay.figures.theme import GREY, NEGATIVE, POSITIVE, save_figure, theme
+from assay.figures.panels import legend_beside, legend_outside, line_handles, panels, whole_numbers
+from assay.figures.theme import GREY, INK, NEGATIVE, POSITIVE, colours_of, in_order, save_figure
 
 _NAMES_SHOWN = 40  # rows of a heat-map that are named
 _LETTERS = 14  # of a token in a table of tokens
@@ -34,14 +37,13 @@ def draw_all(tables: Mapping[str, pd.DataFrame], folder: Path) -> None:
 
 def draw_cosines(table: pd.DataFrame, path: Path) -> None:
     """Heat-map of the cosines of one kind and layer, from −1 to 1."""
-    plt = theme()
     import seaborn as sns
 
-    names = list(dict.fromkeys(table["first"]))
+    names = in_order(table["first"])
     upper = table.pivot(index="first", columns="second", values="cosine").loc[names, names]
     matrix = upper.fillna(upper.T)
     size = max(4.5, min(0.42 * len(names), 9.0) + 3.0)
-    figure, axes = plt.subplots(figsize=(size + 1.0, size), layout="constrained")
+    figure, ((axes,),) = panels(1, 1, (size + 1.0, size))
     named = len(names) <= _NAMES_SHOWN
     sns.heatmap(
         matrix, ax=axes, vmin=-1, vmax=1, center=0, cmap="RdBu_r", square=True, annot=len(names) <= _NUMBERS_SHOWN,
@@ -68,109 +70,112 @@ def _mark_methods(axes: Any, methods: Sequence[str]) -> None:
     axes.set_xticks(middles, list(places), rotation=90)
     axes.set_yticks(middles, list(places), rotation=0)
     for rows in list(places.values())[1:]:
-        axes.axhline(rows[0], color="#333333", lw=0.8)
-        axes.axvline(rows[0], color="#333333", lw=0.8)
+        axes.axhline(rows[0], color=INK, lw=0.8)
+        axes.axvline(rows[0], color=INK, lw=0.8)
 
 
 def draw_naive_by_layer(table: pd.DataFrame, path: Path) -> None:
-    """A panel for each kind and method: mean cosine with naive vectors by layer, and its spread over names and runs."""
-    plt = theme()
+    """A row for each kind, a panel for each method: mean cosine with naive vectors by layer, and its spread over names and runs."""
+    shown = [
+        list(part.groupby(["kind", "method", part["blocks"] > 1], sort=True))
+        for _, part in table.groupby("kind", sort=True)
+    ]
+    columns = max(map(len, shown))
+    figure, grid = panels(len(shown), columns, (1.0 + 5.2 * columns, 0.6 + 3.4 * len(shown)), sharey=True)
+    for axes in grid.ravel():
+        axes.set_visible(False)
+    for row, found in zip(grid, shown, strict=True):
+        for axes, ((kind, method, several), part) in zip(row, found, strict=False):
+            axes.set_visible(True)
+            _draw_naive(axes, part, several=bool(several))
+            axes.set(title=f"{kind}: {method}", ylim=(-1.02, 1.02))
+        row[0].set_ylabel("cosine with naive vectors")
+    richest = max(grid.ravel(), key=lambda axes: len(axes.lines))
+    legend_outside(figure, richest.get_legend_handles_labels()[0])
+    save_figure(figure, path)
+
+
+def _draw_naive(axes: Any, part: pd.DataFrame, *, several: bool) -> None:
     import seaborn as sns
 
-    panels = list(table.groupby(["kind", "method", table["blocks"] > 1], sort=True))
-    figure, grid = plt.subplots(
-        1,
-        len(panels),
-        figsize=(1.0 + 4.6 * len(panels), 4.4),
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
-    )
-    for axes, ((kind, method, several), part) in zip(grid[0], panels, strict=True):
-        band = float(part["band"].iloc[0])
-        axes.axhspan(-band, band, color=GREY, alpha=0.18, lw=0, label="95 % of random vectors")
-        for column, colour, name in (("own", NEGATIVE, "its own name"), ("others", POSITIVE, "other names")):
-            if part[column].notna().any():
-                sns.lineplot(
-                    part, x="layer", y=column, ax=axes, color=colour, errorbar="sd", marker="o", label=name
-                )
-        for layer in () if several else sorted(part["trained_layer"].unique()):
-            axes.axvline(layer, color="#333333", lw=0.8, ls=":")
-        below = "layer of both vectors" if several else "layer of the naive vector (dotted: trained)"
-        axes.set(
-            xlabel=below, ylabel="cosine with naive vectors", title=f"{kind}: {method}", ylim=(-1.02, 1.02)
-        )
-        axes.legend(frameon=False, fontsize=9)
-        _whole_numbers(axes)
-    save_figure(figure, path)
+    band = float(part["band"].iloc[0])
+    axes.axhspan(-band, band, color=GREY, alpha=0.18, lw=0, label="95 % of random vectors")
+    for column, colour, name in (("own", NEGATIVE, "its own name"), ("others", POSITIVE, "other names")):
+        if part[column].notna().any():
+            drawn = {"x": "layer", "y": column, "color": colour, "label": name, "ax": axes}
+            sns.lineplot(part, **drawn, errorbar="sd", marker="o", legend=False)
+    for layer in () if several else sorted(part["trained_layer"].unique()):
+        axes.axvline(layer, color=INK, lw=0.8, ls=":")
+    axes.set_xlabel("layer of both vectors" if several else "layer of the naive vector (dotted: trained)")
+    whole_numbers(axes)
 
 
 def draw_natural(table: pd.DataFrame, path: Path) -> None:
     """A column for each adapter, by layer: explained variance of the first component, and its cosine with the mean."""
-    plt = theme()
-    import seaborn as sns
-
     drawn = (
         ("explained", "explained_centred", "share of the\nfirst component"),
         ("cosine_pca", "cosine_pca_centred", "its cosine\nwith the mean"),
     )
-    sources = list(dict.fromkeys(table["source"]))
-    colours = _colours(table["texts"])
+    sources, colours = in_order(table["source"]), colours_of(in_order(table["texts"]))
     size = (2.6 + 2.6 * len(sources), 4.8)
-    figure, grid = plt.subplots(
-        2, len(sources), figsize=size, sharex=True, sharey="row", squeeze=False, layout="constrained"
-    )
+    figure, grid = panels(2, len(sources), size, sharex=True, sharey="row")
     for row, (plain, centred, label) in zip(grid, drawn, strict=True):
         for axes, source in zip(row, sources, strict=True):
-            own = table[table["source"] == source]
-            for column, style in ((plain, "-"), (centred, ":")):
-                sns.lineplot(
-                    own, x="layer", y=column, hue="texts", palette=colours, ax=axes, ls=style, legend=False
-                )
+            for texts, own in table[table["source"] == source].groupby("texts", sort=False):
+                for column, style in ((plain, "-"), (centred, ":")):
+                    axes.plot(own["layer"], own[column], color=colours[str(texts)], ls=style, lw=1.5)
             axes.axhline(0, color=GREY, lw=0.8)
-            axes.set(xlabel="layer", ylabel=label)
-            _whole_numbers(axes)
-    for axes, source in zip(grid[0], sources, strict=True):
-        axes.set_title(source)
-    _legend(
-        grid[0, -1],
-        {f"on {texts}": colour for texts, colour in colours.items()},
-        {"not centred": "-", "centred": ":"},
-    )
+            whole_numbers(axes)
+        row[0].set_ylabel(label)
+    for upper, lower, source in zip(*grid, sources, strict=True):
+        upper.set_title(source)
+        lower.set_xlabel("layer")
+    named = {f"on {texts}": colour for texts, colour in colours.items()}
+    legend_beside(grid[0, -1], line_handles(named, {"not centred": {}, "centred": {"ls": ":"}}))
     save_figure(figure, path)
 
 
 def draw_norms(table: pd.DataFrame, path: Path) -> None:
-    """A panel for each run and text: norm of what the adapter adds at each token, a line for each layer."""
-    plt = theme()
-    import seaborn as sns
+    """A row for each adapter's run, a column for each text: norm of what the adapter adds at each token.
 
-    panels = list(_with_series(table).groupby("series", sort=False))
-    figure, grid = plt.subplots(
-        len(panels), 1, figsize=(10.0, 0.6 + 3.0 * len(panels)), squeeze=False, layout="constrained"
-    )
-    for axes, (series, part) in zip(grid[:, 0], panels, strict=True):
-        several = part["layer"].nunique() > 1
-        drawn = {"x": "position", "y": "norm", "hue": "layer", "palette": "viridis", "lw": 1.2, "ax": axes}
-        sns.lineplot(part, **drawn, legend="auto" if several else False)
+    An image of layer × token where there are several layers, else a line.
+    """
+    sources, texts = in_order(table["source"]), in_order(table["texts"])
+    size = (1.0 + 5.6 * len(texts), 0.6 + 2.7 * len(sources))
+    figure, grid = panels(len(sources), len(texts), size, sharex="col")
+    for (source, text), part in table.groupby(["source", "texts"], sort=False):
+        axes = grid[sources.index(str(source)), texts.index(str(text))]
+        if part["layer"].nunique() > 1:
+            _draw_norm_image(figure, axes, part)
+        else:
+            axes.plot(part["position"], part["norm"], color=POSITIVE, lw=1.5)
+            axes.set_ylabel(f"norm at layer {part['layer'].iloc[0]}")
         first = part.loc[part["used"], "position"].min()
-        axes.axvspan(-0.5, first - 0.5, color=GREY, alpha=0.25, lw=0)
-        wide = part["norm"].max() > 30 * part["norm"].median()
-        title = series if several else f"{series}, layer {part['layer'].iloc[0]}"
-        axes.set(xlabel="token of the text (grey: left out)", ylabel="norm of the difference", title=title)
-        axes.set(yscale="log") if wide else axes.set(ylim=(0, None))
-        _whole_numbers(axes)
-        if several:
-            axes.legend(title="layer", frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        axes.axvline(first - 0.5, color=NEGATIVE, lw=1.2)
+        axes.set_title(f"{source} on {text}")
+        whole_numbers(axes)
+    for axes in grid[-1]:
+        axes.set_xlabel("token of the text (left of the line: left out)")
     save_figure(figure, path)
+
+
+def _draw_norm_image(figure: Any, axes: Any, part: pd.DataFrame) -> None:
+    from matplotlib.colors import LogNorm
+
+    matrix = part.pivot(index="layer", columns="position", values="norm")
+    positive = part.loc[part["norm"] > 0, "norm"]
+    wide = part["norm"].max() > 30 * part["norm"].median()
+    scale = {"norm": LogNorm(positive.min(), positive.max())} if wide else {"vmin": 0}
+    image = axes.pcolormesh(matrix.columns, matrix.index, np.asarray(matrix), cmap="viridis", **scale)
+    axes.set_ylabel("layer")
+    figure.colorbar(image, ax=axes, label="norm")
 
 
 def draw_token_cosines(table: pd.DataFrame, path: Path, *, title: str) -> None:
     """Heat-map token × token of |cosine|, from 0 to 1."""
-    plt = theme()
     import seaborn as sns
 
-    figure, axes = plt.subplots(figsize=(6.6, 5.6), layout="constrained")
+    figure, ((axes,),) = panels(1, 1, (6.6, 5.6))
     matrix = table.pivot(index="first", columns="second", values="cosine")
     sns.heatmap(matrix, ax=axes, vmin=0, vmax=1, cmap="viridis", square=True, cbar_kws={"label": "|cosine|"})
     axes.set(xlabel="token", ylabel="token", title=f"{title}, layer {table['layer'].iloc[0]}")
@@ -179,14 +184,13 @@ def draw_token_cosines(table: pd.DataFrame, path: Path, *, title: str) -> None:
 
 def draw_lens(table: pd.DataFrame, path: Path, *, most: int = 30) -> None:
     """The top tokens of at most `most` vectors: a row for each vector and layer, a column for each rank."""
-    plt = theme()
     rows = table[table["side"] == "top"].assign(
         row=lambda t: t["vector"] + ", layer " + t["layer"].astype(str)
     )
-    names = list(dict.fromkeys(rows["row"]))[:most]
+    names = in_order(rows["row"])[:most]
     words = rows.pivot(index="row", columns="rank", values="token").loc[names]
     k = words.shape[1]
-    figure, axes = plt.subplots(figsize=(5.0 + 1.1 * k, 1.0 + 0.3 * len(names)), layout="constrained")
+    figure, ((axes,),) = panels(1, 1, (5.0 + 1.1 * k, 1.0 + 0.3 * len(names)))
     axes.axis("off")
     cells = [
         [_plain(name), *(_plain(text)[:_LETTERS] for text in row)]
@@ -208,50 +212,31 @@ def draw_lens(table: pd.DataFrame, path: Path, *, most: int = 30) -> None:
 
 def draw_related(table: pd.DataFrame, path: Path) -> None:
     """Share of related words among the top tokens by layer: a panel for each reading, a line for each adapter and method."""
-    plt = theme()
     import seaborn as sns
 
-    readings = list(dict.fromkeys(table["reading"]))
-    width = 1.5 + 4.6 * len(readings)
-    figure, grid = plt.subplots(
-        1, len(readings), figsize=(width, 4.4), sharey=True, squeeze=False, layout="constrained"
-    )
+    readings, methods = in_order(table["reading"]), in_order(table["method"])
+    colours = colours_of(in_order(table["adapter"]))
+    markers = dict(zip(methods, cycle("osD^v*"), strict=False))
+    figure, grid = panels(1, len(readings), (1.5 + 4.6 * len(readings), 4.4), sharey=True)
     for axes, reading in zip(grid[0], readings, strict=True):
         part = table[table["reading"] == reading]
-        drawn = {"x": "layer", "y": "share", "hue": "adapter", "style": "method", "ax": axes}
-        sns.lineplot(part, **drawn, markers=True, errorbar="sd", err_style="bars", ms=8)
-        axes.get_legend().remove()
+        drawn = {
+            "x": "layer",
+            "y": "share",
+            "hue": "adapter",
+            "palette": colours,
+            "style": "method",
+            "ax": axes,
+        }
+        sns.lineplot(
+            part, **drawn, markers=markers, dashes=False, errorbar="sd", err_style="bars", ms=8, legend=False
+        )
         axes.set(xlabel="layer", title=reading, ylim=(-0.03, 1.03))
-        _whole_numbers(axes)
+        whole_numbers(axes)
     grid[0][0].set_ylabel("related words among the top tokens")
-    handles, labels = grid[0][-1].get_legend_handles_labels()
-    grid[0][-1].legend(handles, labels, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    styles = {method: {"marker": marker, "ls": "", "ms": 8} for method, marker in markers.items()}
+    legend_beside(grid[0][-1], line_handles(colours, styles))
     save_figure(figure, path)
-
-
-def _with_series(table: pd.DataFrame) -> pd.DataFrame:
-    return table.assign(series=table["source"] + " on " + table["texts"])
-
-
-def _colours(sources: pd.Series) -> dict[str, Any]:
-    import seaborn as sns
-
-    names = list(dict.fromkeys(sources))
-    return dict(zip(names, sns.color_palette("tab10", len(names)), strict=True))
-
-
-def _whole_numbers(axes: Any) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-
-
-def _legend(axes: Any, colours: dict[str, Any], styles: dict[str, str]) -> None:
-    from matplotlib.lines import Line2D
-
-    lines = [Line2D([], [], color=colour, label=name) for name, colour in colours.items()]
-    lines += [Line2D([], [], color="#333333", ls=style, label=name) for name, style in styles.items()]
-    axes.legend(handles=lines, frameon=False, loc="center left", bbox_to_anchor=(1.02, 0.5))
 
 
 def _plain(text: str) -> str:

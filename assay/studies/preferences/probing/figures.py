@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from assay.figures.theme import COLOURS, GREY, NEGATIVE, POSITIVE, save_figure, theme, whiskers
+from assay.figures.bars import draw_bars, side_by_side, write_values
+from assay.figures.lines import draw_across, draw_line
+from assay.figures.panels import legend_beside, panels, whole_numbers
+from assay.figures.theme import GREY, INK, NEGATIVE, POSITIVE, colours_of, in_order, save_figure
 
 SPLITS = {"held-out tasks": "heldout", "held-out topics": "nested_topic"}
 METRICS = {"Pearson r": "r", "accuracy on choices": "accuracy"}
@@ -67,22 +70,20 @@ def topic_means_table(mu: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
     return table.sort_values(["mean", "topic"], ignore_index=True)
 
 
-def draw_bars(table: pd.DataFrame, path: Path) -> None:
+def draw_feature_sets(table: pd.DataFrame, path: Path) -> None:
     """A panel per metric: held-out tasks light, held-out topics dark; the dashed line is chance."""
-    plt = theme()
     metrics = [metric for metric in METRICS if (table["metric"] == metric).any()]
-    names = _in_order(table["features"])
-    figure, panels = plt.subplots(1, len(metrics), figsize=(5.6 * len(metrics), 4.6), layout="constrained")
-    for axes, metric in zip(np.atleast_1d(panels), metrics, strict=True):
+    names = in_order(table["features"])
+    colours = colours_of(names)
+    figure, grid = panels(1, len(metrics), (5.6 * len(metrics), 4.6))
+    for axes, metric in zip(grid[0], metrics, strict=True):
         rows = table[table["metric"] == metric]
-        for index, (split, alpha) in enumerate(zip(SPLITS, (0.45, 1.0), strict=True)):
+        for shift, split, alpha in zip(side_by_side(2, 0.4), SPLITS, (0.45, 1.0), strict=True):
             part = rows[rows["split"] == split]
-            places = [names.index(name) + 0.4 * (index - 0.5) for name in part["features"]]
-            colours = [_colour(names, name) for name in part["features"]]
-            axes.bar(places, part["value"], 0.38, color=colours, alpha=alpha)
-            whiskers(axes, places, part)
-            for place, value, upper in zip(places, part["value"], part["upper"], strict=True):
-                axes.annotate(f"{value:.2f}", (place, max(upper, 0)), ha="center", va="bottom", fontsize=11)
+            places = [names.index(name) + shift for name in part["features"]]
+            own = [colours[name] for name in part["features"]]
+            draw_bars(axes, places, part, 0.4, colour=own, alpha=alpha)
+            write_values(axes, places, part)
         axes.axhline(CHANCE[metric], color=GREY, lw=1, ls="--")
         layers = rows.groupby("features")["layer"].agg(lambda of: " / ".join(str(layer) for layer in of))
         axes.set_xticks(range(len(names)), [f"{name}\n(layers {layers[name]})" for name in names])
@@ -96,57 +97,51 @@ def draw_bars(table: pd.DataFrame, path: Path) -> None:
 
 def draw_topics(table: pd.DataFrame, path: Path) -> None:
     """r on every fold of held-out topics, a bar per feature set; from the largest gap between the first and the last set."""
-    plt = theme()
-    names = _in_order(table["features"])
+    names = in_order(table["features"])
     wide = table.pivot(index="topics", columns="features", values="r")
     order = (wide[names[0]] - wide[names[-1]]).sort_values(ascending=False, kind="stable").index.tolist()
     sizes = table.drop_duplicates("topics").set_index("topics")["r_n"]
     width = 0.8 / len(names)
-    figure, axes = plt.subplots(figsize=(max(7.0, 1.1 + 1.05 * len(order)), 4.8), layout="constrained")
-    for index, name in enumerate(names):
+    figure, ((axes,),) = panels(1, 1, (max(7.0, 1.1 + 1.05 * len(order)), 4.8))
+    for (name, colour), shift in zip(colours_of(names).items(), side_by_side(len(names), width), strict=True):
         part = table[table["features"] == name].set_index("topics").loc[order].reset_index()
-        places = np.arange(len(order)) + width * (index - (len(names) - 1) / 2)
-        axes.bar(places, part["r"], 0.94 * width, color=_colour(names, name), label=name)
-        whiskers(axes, places, part.rename(columns={"r": "value", "r_lo": "lower", "r_hi": "upper"}))
+        part = part.rename(columns={"r": "value", "r_lo": "lower", "r_hi": "upper"})
+        draw_bars(axes, np.arange(len(order)) + shift, part, width, colour=colour, label=name)
     axes.axhline(0, color=GREY, lw=1)
     axes.set_xticks(
         range(len(order)), [f"{topic}\nn={sizes[topic]}" for topic in order], rotation=45, ha="right"
     )
     axes.set(ylabel="Pearson r on the held-out topic", ylim=(_floor(table["r_lo"]), 1.02))
-    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    legend_beside(axes)
     save_figure(figure, path)
 
 
 def draw_layers(table: pd.DataFrame, path: Path) -> None:
     """r by layer with bands, a panel per split; sets with one layer are dashed lines across; shuffled utilities grey."""
-    plt = theme()
-    from matplotlib.ticker import MaxNLocator
-
-    names = _in_order(table["features"])
-    figure, panels = plt.subplots(1, 2, figsize=(11.5, 4.6), sharey=True, layout="constrained")
-    for axes, split in zip(panels, SPLITS, strict=True):
+    names = in_order(table["features"])
+    figure, grid = panels(1, 2, (11.5, 4.6), sharey=True)
+    for axes, split in zip(grid[0], SPLITS, strict=True):
         rows = table[table["split"] == split].sort_values("layer")
-        for name in names:
+        for name, colour in colours_of(names).items():
             part = rows[(rows["features"] == name) & (rows["utilities"] == "true")]
-            _curve(axes, part, _colour(names, name), name)
+            _draw_series(axes, part, colour, name)
         shuffled = rows[(rows["features"] == names[0]) & (rows["utilities"] == "shuffled")]
         if len(shuffled):
-            _curve(axes, shuffled, GREY, f"{names[0]}, shuffled utilities")
+            _draw_series(axes, shuffled, GREY, f"{names[0]}, shuffled utilities")
         axes.axhline(0, color=GREY, lw=0.8)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        whole_numbers(axes)
         axes.set(xlabel="layer (decoder block whose output is read)", title=split)
-    panels[0].set(ylabel="Pearson r", ylim=(_floor(table["lower"]), 1.02))
-    panels[1].legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    grid[0, 0].set(ylabel="Pearson r, 95 % intervals", ylim=(_floor(table["lower"]), 1.02))
+    legend_beside(grid[0, 1])
     save_figure(figure, path)
 
 
 def draw_topic_means(table: pd.DataFrame, path: Path) -> None:
     """Mean utility of every topic ± one standard error; blue above zero, red below."""
-    plt = theme()
-    figure, axes = plt.subplots(figsize=(7.5, 1.2 + 0.42 * len(table)), layout="constrained")
+    figure, ((axes,),) = panels(1, 1, (7.5, 1.2 + 0.42 * len(table)))
     colours = [POSITIVE if mean > 0 else NEGATIVE for mean in table["mean"]]
-    axes.barh(range(len(table)), table["mean"], xerr=table["se"], color=colours, ecolor="#333333", capsize=3)
-    axes.axvline(0, color="#333333", lw=0.8)
+    axes.barh(range(len(table)), table["mean"], xerr=table["se"], color=colours, ecolor=INK, capsize=3)
+    axes.axvline(0, color=INK, lw=0.8)
     labels = [f"{topic} (n={n})" for topic, n in zip(table["topic"], table["n"], strict=True)]
     axes.set_yticks(range(len(table)), labels)
     axes.set(xlabel="mean utility ± standard error")
@@ -158,19 +153,10 @@ def _floor(lower: pd.Series) -> float:
     return float(lower.min()) - 0.03 if lower.min() < 0 else 0.0
 
 
-def _in_order(column: pd.Series) -> list[str]:
-    return [str(name) for name in column.drop_duplicates()]
-
-
-def _colour(names: Sequence[str], name: str) -> str:
-    return COLOURS[names.index(name) % len(COLOURS)]
-
-
-def _curve(axes: Any, part: pd.DataFrame, colour: str, label: str) -> None:
+def _draw_series(axes: Any, part: pd.DataFrame, colour: str, label: str) -> None:
     """A line with its band; a single layer becomes a dashed line across, because it has no depth."""
     if len(part) == 1:
-        axes.axhspan(part["lower"].iloc[0], part["upper"].iloc[0], color=colour, alpha=0.12, lw=0)
-        axes.axhline(part["r"].iloc[0], color=colour, ls="--", lw=1.8, label=label)
+        value, low, high = (float(part[name].iloc[0]) for name in ("r", "lower", "upper"))
+        draw_across(axes, value, (low, high), colour=colour, label=label)
         return
-    axes.fill_between(part["layer"], part["lower"], part["upper"], color=colour, alpha=0.18, lw=0)
-    axes.plot(part["layer"], part["r"], color=colour, lw=2, marker="o", ms=3.5, label=label)
+    draw_line(axes, part["layer"], part["r"], (part["lower"], part["upper"]), colour=colour, label=label)

@@ -1,7 +1,5 @@
-"use strict";
-const data = JSON.parse(document.getElementById("data").textContent);
-const byId = (id) => document.getElementById(id);
 const PAGE = 200; // rows shown at a time
+const FILTERS = ["find", "topic", "split"];
 const widest = Math.max(...data.tasks.map((task) => Math.abs(task.utility)), 1e-9);
 let key = "utility";
 let descending = true;
@@ -50,7 +48,7 @@ function draw() {
   }
 }
 
-for (const id of ["find", "topic", "split"]) byId(id).addEventListener("input", () => { shown = PAGE; draw(); });
+for (const id of FILTERS) byId(id).addEventListener("input", () => { shown = PAGE; draw(); });
 byId("more").addEventListener("click", () => { shown += PAGE; draw(); });
 for (const button of document.querySelectorAll("th button")) {
   button.addEventListener("click", () => {
@@ -59,4 +57,12 @@ for (const button of document.querySelectorAll("th button")) {
     draw();
   });
 }
+
+function reset() {
+  for (const id of FILTERS) byId(id).value = "";
+  shown = PAGE;
+  draw();
+}
+
+onKeys({ "/": () => byId("find").focus(), Escape: reset });
 draw();

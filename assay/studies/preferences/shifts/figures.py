@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from assay.figures.theme import GREY, NEGATIVE, POSITIVE, save_figure, theme
+from assay.figures.bars import draw_bars, write_values
+from assay.figures.panels import legend_below, legend_beside, panels
+from assay.figures.scatter import draw_fit, draw_points
+from assay.figures.theme import GREY, NEGATIVE, POSITIVE, save_figure
 
 COLOURS = {"off target": GREY, "made less liked": NEGATIVE, "made more liked": POSITIVE}
 PREDICTORS = {
@@ -24,41 +26,24 @@ def scatter_table(points: pd.DataFrame, kinds: pd.DataFrame) -> pd.DataFrame:
 
 def draw_scatter(table: pd.DataFrame, path: Path) -> None:
     """A panel for trained and one for novel conditions: shift of the probe against shift of behaviour, with fitted lines."""
-    plt = theme()
-    panels = [name for name in ("trained", "novel") if (table["seen"] == name).any()]
-    figure, grid = plt.subplots(
-        1,
-        len(panels),
-        figsize=(5.6 * len(panels), 4.8),
-        sharex=True,
-        sharey=True,
-        layout="constrained",
-        squeeze=False,
-    )
-    for axes, seen in zip(grid[0], panels, strict=True):
-        part = table[table["seen"] == seen]
+    seen = [name for name in ("trained", "novel") if (table["seen"] == name).any()]
+    figure, grid = panels(1, len(seen), (5.6 * len(seen), 6.0), sharex=True, sharey=True)
+    for axes, name in zip(grid[0], seen, strict=True):
+        part = table[table["seen"] == name]
         for group, colour in COLOURS.items():
             own = part[part["group"] == group]
-            axes.scatter(own["behaviour"], own["probe"], s=16, lw=0, color=colour, label=group, alpha=0.8)
-        for rows, style, name in (
-            (part, "--", "all"),
-            (part[part["group"] != "off target"], "-", "on target"),
-        ):
-            if len(rows) > 2 and rows["behaviour"].std() > 0:
-                slope, start = np.polyfit(rows["behaviour"], rows["probe"], 1)
-                ends = np.array([rows["behaviour"].min(), rows["behaviour"].max()])
-                r = rows["behaviour"].corr(rows["probe"])
-                axes.plot(
-                    ends, start + slope * ends, style, color="#333333", lw=1.4, label=f"{name}: r = {r:.2f}"
-                )
+            draw_points(axes, own["behaviour"], own["probe"], colour=colour, label=group)
+        target = part[part["group"] != "off target"]
+        draw_fit(axes, part["behaviour"], part["probe"], style="--", name="all")
+        draw_fit(axes, target["behaviour"], target["probe"], style="-", name="on target")
         axes.axhline(0, color=GREY, lw=0.7)
         axes.axvline(0, color=GREY, lw=0.7)
         axes.set(
             xlabel="shift of behaviour: P(chosen) − under the neutral prompt",
-            title=f"{seen} conditions ({part['condition'].nunique()})",
+            title=f"{name} conditions ({part['condition'].nunique()})",
         )
-        axes.legend(frameon=False, fontsize=9, loc="upper left")
-    grid[0][0].set_ylabel("shift of the probe's score")
+        legend_below(axes)
+    grid[0, 0].set_ylabel("shift of the probe's score")
     save_figure(figure, path)
 
 
@@ -71,19 +56,21 @@ def kinds_table(conditions: pd.DataFrame, kinds: pd.DataFrame) -> pd.DataFrame:
 
 def draw_kinds(table: pd.DataFrame, path: Path) -> None:
     """A point per condition, by kind; trained and novel apart, with the mean."""
-    plt = theme()
     import seaborn as sns
 
-    figure, axes = plt.subplots(figsize=(9.0, 4.6), layout="constrained")
+    figure, ((axes,),) = panels(1, 1, (9.0, 4.6))
     colours = {"trained": POSITIVE, "novel": NEGATIVE}
     drawn = {"x": "kind", "y": "r", "hue": "seen", "hue_order": list(colours), "palette": colours, "ax": axes}
     sns.stripplot(table, **drawn, dodge=True, jitter=False, alpha=0.5, size=5, legend=False)
     sns.pointplot(table, **drawn, dodge=0.4, linestyle="none", errorbar=None, markers="_", markersize=22)
     axes.axhline(0, color=GREY, lw=0.8)
     axes.set(
-        ylabel="r of shifts within a condition", xlabel="", ylim=(min(-0.05, table["r"].min() - 0.05), 1.05)
+        title="a dot for each system prompt, a line for the mean of its kind",
+        ylabel="r of shifts within a condition",
+        xlabel="kind of system prompt",
+        ylim=(min(-0.05, table["r"].min() - 0.05), 1.05),
     )
-    axes.legend(frameon=False, title=None, loc="lower right")
+    legend_beside(axes)
     save_figure(figure, path)
 
 
@@ -103,14 +90,12 @@ def predictors_table(metrics: dict[str, float]) -> pd.DataFrame:
 
 def draw_predictors(table: pd.DataFrame, path: Path) -> None:
     """Two bars with intervals from zero to one."""
-    plt = theme()
-    figure, axes = plt.subplots(figsize=(5.0, 4.6), layout="constrained")
-    axes.bar(list(PREDICTORS.values()), table["r"], color=[NEGATIVE, GREY], width=0.55)
-    ends = [table["r"] - table["lower"], table["upper"] - table["r"]]
-    axes.errorbar(range(len(table)), table["r"], yerr=ends, fmt="none", ecolor="#333333", capsize=4)
-    for place, (r, upper) in enumerate(zip(table["r"], table["upper"], strict=True)):
-        axes.annotate(f"{r:.2f}", (place, max(upper, 0.0)), ha="center", va="bottom")
+    figure, ((axes,),) = panels(1, 1, (5.0, 4.6))
+    shown = table.rename(columns={"r": "value"})
+    draw_bars(axes, range(len(shown)), shown, 0.6, colour=[NEGATIVE, GREY])
+    write_values(axes, range(len(shown)), shown)
     axes.axhline(0, color=GREY, lw=0.8)
+    axes.set_xticks(range(len(shown)), PREDICTORS.values())
     axes.set(
         ylabel="mean r with utilities under a system prompt",
         ylim=(min(0.0, table["lower"].min() - 0.05), 1.05),

@@ -1,0 +1,37 @@
+import pandas as pd
+import pytest
+
+from assay.errors import AssayError
+from assay.figures.panels import panels
+from assay.figures.theme import COLOURS, GREY, colours_of, in_order, read_table, save_figure
+
+
+def test_names_keep_their_order_and_colours():
+    names = in_order(pd.Series(["b", "a", "b", "c"]))
+    assert names == ["b", "a", "c"]
+    assert colours_of(names) == dict(zip(names, COLOURS, strict=False))
+    assert colours_of(names, grey=["a", "absent"]) == {"b": COLOURS[0], "a": GREY, "c": COLOURS[1]}
+
+
+def test_many_names_still_differ():
+    names = [str(number) for number in range(3 * len(COLOURS))]
+    assert len(set(colours_of(names).values())) == len(names)
+
+
+def test_the_same_figure_is_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        figure, ((axes,),) = panels(1, 1, (2, 2))
+        axes.plot([0, 1], [1, 0])
+        save_figure(figure, tmp_path / name / "x.png")
+    assert (tmp_path / "a/x.png").read_bytes() == (tmp_path / "b/x.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "cannot read"), ("a,b\n1,2\n", "lacks c"), ("a,c\n", "lacks rows")]
+)
+def test_a_table_that_cannot_be_drawn_is_named(tmp_path, content, message):
+    path = tmp_path / "table.csv"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(AssayError, match=f"{message}.*run the stage that makes it"):
+        read_table(path, ["a", "c"])
