@@ -62,6 +62,13 @@ def test_the_first_page_is_short() -> None:
     assert len(text.split()) <= 1500
 
 
+def test_the_tree_names_every_room() -> None:
+    _, tree = FENCE.findall((ROOT / "README.md").read_text("utf-8"))[-2]
+    rooms = {path.parent.name for path in (ROOT / "assay").glob("*/__init__.py")}
+    studies = {path.parent.name for path in (ROOT / "assay/studies").glob("*/__init__.py")}
+    assert rooms | studies <= set(re.findall(r"\w+", tree))
+
+
 @EVERY_PAGE
 def test_links_and_pictures_exist(page: Path) -> None:
     links = [link for link in LINK.findall(prose(page)) if not link.startswith("https://")]
@@ -86,6 +93,15 @@ def test_commands_of_stages_and_tools_parse(page: Path) -> None:
     for _, _, module, *arguments in found:
         if module.startswith("stages.") or hasattr(importlib.import_module(module), "app"):
             assert problems(page.name, module, arguments) == []
+
+
+@EVERY_PAGE
+def test_imports_of_examples_work(page: Path) -> None:
+    for language, block in FENCE.findall(page.read_text("utf-8")):
+        if language == "python":
+            for module, names in re.findall(r"^from (\S+) import (.+)$", block, re.MULTILINE):
+                loaded = importlib.import_module(module)
+                assert all(hasattr(loaded, name) for name in names.split(", ")), module
 
 
 @EVERY_PAGE

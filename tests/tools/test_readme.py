@@ -4,7 +4,6 @@ import pytest
 from typer.testing import CliRunner
 
 from assay.errors import AssayError
-from tools import answer
 from tools.metrics_table import Number, read_metrics
 from tools.readme import app, fill, pages, with_tables
 
@@ -29,12 +28,11 @@ def test_an_unknown_number_is_named():
 
 @pytest.fixture
 def repository(tmp_path):
-    """Two subjects, one study, a page for each level."""
+    """One study of one subject, a page for each level."""
     files = {
-        "params.yaml": "subjects: [one, two]\n",
+        "params.yaml": "subjects: [one]\n",
         "data/inputs/answer.yaml": "- {study: ink, concept: red, read: 'r {probe r}', lever: not asked yet}\n",
         "metrics/ink/one/probe.json": '{"r": 0.5, "r_lo": 0.25, "r_hi": 0.75}\n',
-        "metrics/ink/two/probe.json": '{"r": 0.125}\n',
         "README.md": "<!--answer-->old<!--/answer-->\n",
         "stages/README.md": "nothing here\n",
         "stages/ink/README.md": "<!--m ink/one/probe r--><!--/m-->\n",
@@ -44,22 +42,6 @@ def repository(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return tmp_path
-
-
-def test_the_answer_has_a_row_for_each_study_and_subject(repository):
-    table = answer.table(repository, read_metrics(repository, None))
-    assert table.splitlines()[2:] == [
-        "| [ink](stages/ink/README.md) | one | red | r **0.50** [0.25, 0.75] | not asked yet |",
-        "| [ink](stages/ink/README.md) | two | red | r **0.12** | not asked yet |",
-    ]
-    with pytest.raises(AssayError, match=r"shows r, which metrics/ink/two/probe\.json does not hold"):
-        answer.table(repository, {("metrics/ink/one/probe.json", "r"): Number(0.5)})
-
-
-def test_a_malformed_row_is_named(tmp_path):
-    (tmp_path / "answer.yaml").write_text("- {study: ink, concept: red, read: r, leaver: x}\n")
-    with pytest.raises(AssayError, match=r"answer\.yaml, row 1: .*leaver"):
-        answer.read_rows(tmp_path / "answer.yaml")
 
 
 def test_every_page_is_written_and_then_current(repository):
