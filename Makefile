@@ -41,7 +41,7 @@ plots: $(STAMP) ## dvc_plots/index.html, readable without internet and when the 
 	@$(WITH_ENV) dvc plots show
 	@cp .dvc/plots/vega.js dvc_plots/
 
-readme: $(STAMP) ## write the current metrics into README.md
+readme: $(STAMP) ## write the current metrics into README.md and those of stages/
 	@$(WITH_ENV) python -m tools.readme
 
 deps: $(STAMP) ## write the code that each stage imports into dvc.yaml

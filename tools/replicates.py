@@ -2,8 +2,9 @@
 
 One training is an anecdote: intervals between items say nothing of what another seed would give. Train and study others as a queue:
 
-    dvc exp run --queue -n replicate -S organism.seed=1,2,3,4 organism_score tokens_probe@next preferences_truth preferences_probe \\
-        preferences_ood_stats oocr_evaluate
+    dvc exp run --queue -n replicate -S organism.seed=1,2,3,4 score stages/tokens/dvc.yaml:probe@standard-next \\
+        stages/preferences/dvc.yaml:truth@standard stages/preferences/dvc.yaml:probe@standard \\
+        stages/preferences/dvc.yaml:ood_stats@standard stages/oocr/dvc.yaml:evaluate@standard
     dvc queue start && python -m tools.replicates --experiment replicate-1 --experiment replicate-2 …
 
 Written are each organism's numbers (seed_N.json) and, over all, the mean with Student's interval between organisms and in how many the
@@ -124,7 +125,7 @@ def verdict(holds: int, n: int) -> str:
 
 
 def table(root: Path) -> str:
-    """The README's table: each claim in the certified organism and between organisms."""
+    """The table of stages/README.md: each claim in the certified organism and between organisms."""
     claims, folder = read_claims(root / CLAIMS), root / "metrics/replicates"
     own, over = read_json(folder / "seed_0.json"), read_json(folder / "claims.json")
     rows = [
