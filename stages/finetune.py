@@ -74,7 +74,8 @@ def finetune(
     from assay.finetuning.loop import Settings
     from assay.finetuning.trainee import Run
     from assay.models.loading import load_model
-    from assay.storage.files import write_json, write_text
+    from assay.storage.csv_tables import write_csv
+    from assay.storage.files import write_json
     from stages.shared.models import resolve_model
 
     if not overwrite:
@@ -94,7 +95,7 @@ def finetune(
     task = make_task(loaded, tables, shape, settings, _steps(checkpoints))
     points = train(loaded, shape, runs, task, out)
     if table is not None:
-        write_text(table, curve_table(points, runs).to_csv(index=False, lineterminator="\n"))
+        write_csv(table, curve_table(points, runs))
     counts = {"rows": len(task.examples), "rows_untouched": len(tables[0]) - len(task.examples)}
     if metrics is not None:
         write_json(metrics, {**counts, **accuracies(points, runs, len(task.validation))})

@@ -50,7 +50,7 @@ def figures(
     """Draw what is asked for. Nothing is written when one of the figures cannot be drawn."""
     from assay.errors import AssayError
     from assay.figures.theme import read_table
-    from assay.storage.files import write_text
+    from assay.storage.csv_tables import write_csv
     from assay.studies.oocr import figure_tables
     from assay.studies.oocr import figures as drawings
 
@@ -76,7 +76,7 @@ def figures(
     if not shown:
         raise AssayError("nothing to draw: give --tasks, --by, --self-report or --curves")
     for name, (rows, draw) in shown.items():
-        write_text(out / f"{name}.csv", rows.to_csv(index=False, lineterminator="\n"))
+        write_csv(out / f"{name}.csv", rows)
         draw(rows, out / f"{name}.png")
 
 

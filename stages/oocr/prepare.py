@@ -42,7 +42,8 @@ def prepare(
     ] = "",
 ) -> None:
     """Write every task and every file of questions, whole or not at all; also stems.csv, prompts that name a code's kind."""
-    from assay.storage.files import write_json, write_text
+    from assay.storage.csv_tables import write_csv
+    from assay.storage.files import write_json
     from assay.storage.folders import atomic_folder
     from assay.studies.oocr.published.risk_questions import write_risk_questions
     from assay.studies.oocr.tasks.self_reports import read_self_reports
@@ -57,7 +58,7 @@ def prepare(
     with atomic_folder(out) as folder:
         counts = write_tasks(folder, tasks) | write_questions(folder / "questions", questions)
         counts |= write_shuffled(folder, tasks["risk"], seed)
-        write_text(folder / "stems.csv", stems.to_csv(index=False, lineterminator="\n"))
+        write_csv(folder / "stems.csv", stems)
         for name, items in reports.items():
             counts[f"{name}_items"] = write_risk_questions(folder / "questions" / f"{name}.csv", items)
     write_json(metrics, counts | dropped)

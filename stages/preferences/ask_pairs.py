@@ -7,6 +7,7 @@ import typer
 
 from stages.preferences import backends
 from stages.shared.cli import run
+from stages.shared.scratch import scratch_root
 
 app = typer.Typer(add_completion=False)
 
@@ -38,7 +39,7 @@ def ask_pairs(
         backends.open_backend(asking) as backend,
         asking_progress() as progress,
         asked_pairs(
-            backend, texts, wanted, repeats=repeats, scratch=backends.scratch_root(), progress=progress
+            backend, texts, wanted, repeats=repeats, scratch=scratch_root(), progress=progress
         ) as answered,
     ):
         write_counts(out, answered.counts, backends.provenance(backend, {"repeats": repeats}))

@@ -36,7 +36,7 @@ def deltas(
 
     from assay.errors import AssayError
     from assay.prompts.records import read_records
-    from assay.storage.files import write_text
+    from assay.storage.csv_tables import write_csv
     from assay.studies.preferences.shifts.condition_counts import read_pairwise
     from assay.studies.preferences.utilities.utility_files import read_utilities
 
@@ -57,8 +57,8 @@ def deltas(
         raise AssayError(
             f"{pairwise} and {prompts} have no condition and task in common; make both of the same inputs"
         )
-    write_text(out, everything.to_csv(index=False, lineterminator="\n"))
-    write_text(utilities, joined.to_csv(index=False, lineterminator="\n"))
+    write_csv(out, everything)
+    write_csv(utilities, joined)
     typer.echo(f"{out}: {len(everything)} deltas; {utilities}: {len(joined)} utilities under conditions")
 
 

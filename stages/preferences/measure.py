@@ -7,6 +7,7 @@ import typer
 
 from stages.preferences import backends
 from stages.shared.cli import run
+from stages.shared.scratch import scratch_root
 
 app = typer.Typer(add_completion=False)
 
@@ -66,7 +67,7 @@ def measure(
             texts,
             settings,
             system_prompt=system_prompt,
-            scratch=backends.scratch_root(),
+            scratch=scratch_root(),
             progress=progress,
         ) as measurement,
     ):

@@ -21,7 +21,8 @@ def ood_figures(
     """Draw the shifts of the best layer's probe, r by kind of condition, and what predicts utilities under conditions."""
     import pandas as pd
 
-    from assay.storage.files import read_json, write_text
+    from assay.storage.csv_tables import write_csv
+    from assay.storage.files import read_json
     from assay.studies.preferences.shifts import figures
 
     described = pd.read_csv(deltas).drop_duplicates("condition_id")
@@ -42,7 +43,7 @@ def ood_figures(
         "ood_predictors": (figures.predictors_table(read_json(metrics)), figures.draw_predictors),
     }
     for name, (table, draw) in drawings.items():
-        write_text(out / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+        write_csv(out / f"{name}.csv", table)
         draw(table, out / f"{name}.png")
 
 

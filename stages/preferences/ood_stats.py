@@ -46,7 +46,8 @@ def ood_stats(
     import pandas as pd
 
     from assay.statistics.bootstrap import Resampling
-    from assay.storage.files import write_json, write_text
+    from assay.storage.csv_tables import write_csv
+    from assay.storage.files import write_json
     from assay.studies.preferences.shifts.condition_counts import read_pairwise
     from assay.studies.preferences.shifts.deltas import join_deltas
     from assay.studies.preferences.shifts.statistics import behavioural_deltas
@@ -70,10 +71,10 @@ def ood_stats(
     if points is not None:
         tables = [point_table(layer.points).assign(layer=layer.layer) for layer in layers]
         table = pd.concat(tables) if tables else point_table(behaviour)
-        write_text(points, table.to_csv(index=False))
+        write_csv(points, table)
     if conditions is not None:
         columns = ["layer", "condition", "r", "r_lo", "r_hi", "r_n"]
-        write_text(conditions, pd.DataFrame(rows, columns=columns).to_csv(index=False))
+        write_csv(conditions, pd.DataFrame(rows, columns=columns))
     write_json(out, metrics)
 
 

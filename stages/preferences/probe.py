@@ -55,7 +55,8 @@ def probe(
     """Write probes, the tables of layers and topics, and the metrics of the best layers with their differences."""
     from assay.activations.store import open_store
     from assay.probes.threads import blas_threads
-    from assay.storage.files import write_json, write_text
+    from assay.storage.csv_tables import write_csv
+    from assay.storage.files import write_json
     from assay.studies.preferences.probing import study as probe_study
     from assay.studies.preferences.probing.inputs import keep_tasks
     from assay.studies.preferences.probing.readout import Design, Settings
@@ -84,8 +85,8 @@ def probe(
         counts = {f"train_{name}": count for name, count in train.counts.items()}
         counts |= {f"eval_{name}": count for name, count in evaluation.counts.items()}
         numbers = probe_study.summary(sets, design, reported)
-        write_text(table, probe_study.layer_table(sets).to_csv(index=False))
-        write_text(topic_table, probe_study.topic_table(sets, design, taxonomy.names).to_csv(index=False))
+        write_csv(table, probe_study.layer_table(sets))
+        write_csv(topic_table, probe_study.topic_table(sets, design, taxonomy.names))
         write_json(metrics, {**counts, **taxonomy.metrics(), **numbers})
 
 
@@ -157,12 +158,11 @@ def _layer(described: str, stores: "dict[str, ActivationStore]") -> int:
 
 
 def _save(out: Path, found: "FeatureSet", store: "ActivationStore", design: "Design") -> None:
-    import hashlib
-
     from assay.probes.files import ProbeInfo, save_probes
+    from assay.storage.fingerprints import text_hash
     from assay.studies.preferences.probing.readout import DEMEANED, RAW
 
-    training = hashlib.sha256("\n".join(sorted(design.train.ids)).encode()).hexdigest()
+    training = text_hash("\n".join(sorted(design.train.ids)))
     kinds = {
         "": ("standardised ridge", "utility", found.probes(RAW)),
         "_demeaned": ("standardised ridge", "utility minus its topic's mean", found.probes(DEMEANED)),

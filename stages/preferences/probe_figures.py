@@ -22,7 +22,7 @@ def probe_figures(
     import numpy as np
 
     from assay.figures.theme import read_table
-    from assay.storage.files import write_text
+    from assay.storage.csv_tables import write_csv
     from assay.studies.preferences.probing import figures
     from assay.studies.preferences.utilities.topics import read_topics
     from assay.studies.preferences.utilities.utility_files import read_utilities
@@ -39,7 +39,7 @@ def probe_figures(
         "topic_means": (figures.topic_means_table(measured.mu[known], names), figures.draw_topic_means),
     }
     for name, (shown, draw) in drawings.items():
-        write_text(out / f"{name}.csv", shown.to_csv(index=False))
+        write_csv(out / f"{name}.csv", shown)
         draw(shown, out / f"{name}.png")
 
 

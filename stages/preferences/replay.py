@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.errors import AssayError
-from stages.shared.cli import read_params, run
+from stages.shared.cli import read_mapping, run
 
 if TYPE_CHECKING:
     from assay.studies.preferences.asking.active_learning import Settings
@@ -49,7 +49,7 @@ def replay(
     from stages.preferences.task_order import in_task_order
     from stages.shared.step_progress import stepping
 
-    recorded = read_params(settings)
+    recorded = read_mapping(settings)
     comparisons = in_task_order(read_comparisons(measurements), measurements, tasks)
     n_tasks = whole(settings, recorded, "n_tasks", default=len(comparisons.ids))
     if n_tasks != len(comparisons.ids):

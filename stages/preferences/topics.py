@@ -8,6 +8,7 @@ import typer
 
 from stages.preferences import backends
 from stages.shared.cli import run
+from stages.shared.scratch import scratch_root
 
 if TYPE_CHECKING:
     from assay.generation.endpoint import Endpoint
@@ -107,7 +108,7 @@ def _judge(
             taxonomy,
             texts,
             structured=structured,
-            scratch=backends.scratch_root(),
+            scratch=scratch_root(),
             progress=progress,
         )
     return judged.topics, {

@@ -35,7 +35,8 @@ def truth(
     import pandas as pd
 
     from assay.statistics.bootstrap import Resampling
-    from assay.storage.files import write_json, write_text
+    from assay.storage.csv_tables import write_csv
+    from assay.storage.files import write_json
     from assay.studies.preferences.probing.truth_figure import draw_truth
 
     known = pd.read_csv(tasks, dtype={"id": str}).set_index("id")
@@ -51,7 +52,7 @@ def truth(
             for name, estimate in agreement.items():
                 found |= estimate.metrics(f"{split}_{column}_{name}")
     points = pd.concat(rows)
-    write_text(table, points.to_csv(index=False, lineterminator="\n"))
+    write_csv(table, points)
     draw_truth(points, figure)
     write_json(metrics, found)
     if truths:

@@ -39,7 +39,8 @@ def probe(
     from assay.activations.store import open_store
     from assay.probes.files import ProbeInfo, save_probes
     from assay.prompts.records import read_records
-    from assay.storage.files import write_json, write_text
+    from assay.storage.csv_tables import write_csv
+    from assay.storage.files import write_json
     from assay.studies.tokens.rows import SPLITS, check_store, labelled_rows
     from assay.studies.tokens.study import Settings, run_study
 
@@ -59,10 +60,8 @@ def probe(
         best_layer=study.best_layer,
     )
     save_probes(out / "probes.safetensors", {layer: r.probe for layer, r in study.layers.items()}, info)
-    write_text(
-        out / "predictions.csv", predictions(study, [record.id for record in records]).to_csv(index=False)
-    )
-    write_text(table, layers.to_csv(index=False))
+    write_csv(out / "predictions.csv", predictions(study, [record.id for record in records]))
+    write_csv(table, layers)
     write_json(metrics, summary(study, layers))
     call_out(layers)
     track(tracking, layers, name=f"tokens-{variant}", settings=vars(settings), folder=out / "dvclive")

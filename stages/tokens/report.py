@@ -24,7 +24,8 @@ def report(
 ) -> None:
     """Write the numbers of one layer for both variants, and the figure."""
     from assay.models.layers import resolve_layer
-    from assay.storage.files import atomic_path, write_json, write_text
+    from assay.storage.csv_tables import write_csv
+    from assay.storage.files import atomic_path, write_json
     from assay.studies.tokens.figure import draw, figure_table
     from assay.studies.tokens.tables import read_layers, row_of
 
@@ -36,7 +37,7 @@ def report(
         numbers |= {f"{variant}_{name}": value for name, value in row.items() if name != "layer"}
     write_json(metrics, numbers)
     shown = figure_table(tables)
-    write_text(table, shown.to_csv(index=False))
+    write_csv(table, shown)
     with atomic_path(figure) as temporary:
         draw(shown, chosen, target, temporary)
 

@@ -15,7 +15,7 @@ from assay.storage.files import write_json
 from assay.storage.journal import Journal
 from assay.storage.scratch import scratch_folder
 from assay.studies.preferences.asking.asking import Answer, Backend, Question
-from assay.studies.preferences.asking.measure import fingerprint
+from assay.studies.preferences.asking.measure import fingerprint_answers
 from assay.studies.preferences.asking.measurement_files import count_answers, rate_by_pair, write_table
 from assay.studies.preferences.asking.recorder import Progress, Recorder
 from assay.studies.preferences.utilities.comparisons import Choice
@@ -133,7 +133,7 @@ def asked_pairs(
     questions = [_question(pair, repeat, texts) for pair, repeat in keys]
     facts = {"pairs": [[q.id, q.task_a, q.task_b, q.system_prompt] for q in questions]}
     with (
-        scratch_folder(scratch, fingerprint(backend, facts)) as folder,
+        scratch_folder(scratch, fingerprint_answers(backend, facts)) as folder,
         Journal(folder / "answers.jsonl") as journal,
     ):
         if progress is not None:

@@ -1,6 +1,5 @@
 """Measuring preferences: active learning proposes pairs, a backend answers, and a kill loses nothing."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from assay.arrays import Ints
+from assay.storage.fingerprints import fingerprint
 from assay.storage.journal import Journal
 from assay.storage.scratch import scratch_folder
 from assay.studies.preferences.asking.active_learning import ActiveLearning, Settings
@@ -65,17 +65,17 @@ def measured(
         "system_prompt": system_prompt,
     }
     with (
-        scratch_folder(scratch, fingerprint(backend, facts)) as folder,
+        scratch_folder(scratch, fingerprint_answers(backend, facts)) as folder,
         Journal(folder / "answers.jsonl") as journal,
     ):
         recorder = Recorder(journal, backend, progress)
         yield _measure(recorder, texts, settings, system_prompt, progress, backend)
 
 
-def fingerprint(backend: Backend, facts: dict[str, Any]) -> str:
+def fingerprint_answers(backend: Backend, facts: dict[str, Any]) -> str:
     """SHA-256 over everything that determines the answers."""
     content = {"schema": SCHEMA_VERSION, "backend": dict(backend.identity), **facts}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return fingerprint(content)
 
 
 def _measure(
