@@ -40,4 +40,4 @@ def read_filled_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 def write_csv(target: Path, table: pd.DataFrame) -> None:
     """Write the columns of `table`, not its index, whole or not at all. Lines end in a line feed."""
-    write_csv(target, table)
+    write_text(target, table.to_csv(index=False, lineterminator="\n"))
