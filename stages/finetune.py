@@ -11,9 +11,9 @@ from stages.shared.cli import run
 if TYPE_CHECKING:
     import pandas as pd
 
-    from assay.finetuning.loop import Point, Settings
+    from assay.finetuning.loop import Point, TrainingSettings
     from assay.finetuning.lora import LoraShape
-    from assay.finetuning.session import Task, VectorShape
+    from assay.finetuning.session import TrainingTask, VectorShape
     from assay.finetuning.trainee import Run
     from assay.models.loading import LoadedModel
     from assay.models.sites import Site
@@ -71,7 +71,7 @@ def finetune(
     params: Annotated[Path, typer.Option(help="params file with the registry")] = Path("params.yaml"),
 ) -> None:
     """Write an adapter for each run, and the curves. Only the responses are learned, behind the chat template."""
-    from assay.finetuning.loop import Settings
+    from assay.finetuning.loop import TrainingSettings
     from assay.finetuning.trainee import Run
     from assay.models.loading import load_model
     from assay.storage.csv_tables import write_csv
@@ -81,7 +81,7 @@ def finetune(
     if not overwrite:
         refuse_filled(out)
     pin = resolve_model(model, params)
-    settings = Settings(
+    settings = TrainingSettings(
         epochs, batch, warmup, decay, order_seed, validate_every, token_budget, cache_mib * 2**20, max_steps
     )
     runs = [Run(s, r) for s in dict.fromkeys(seed or [0]) for r in dict.fromkeys(lr or [DEFAULT_LR[method]])]
@@ -125,22 +125,26 @@ def make_task(
     loaded: "LoadedModel",
     tables: "Sequence[Sequence[PromptRecord]]",
     shape: "VectorShape | LoraShape",
-    settings: "Settings",
+    settings: "TrainingSettings",
     checkpoints: "Sequence[int]",
-) -> "Task":
+) -> "TrainingTask":
     """Examples of the training records that an adapter of `shape` touches, and of the validation records if there are any."""
-    from assay.finetuning.session import Task, VectorShape
+    from assay.finetuning.session import TrainingTask, VectorShape
     from assay.forward.encoded import make_examples, touched_examples
 
     scopes = shape.scopes if isinstance(shape, VectorShape) else {}
     length = loaded.pin.context_length
     encoded = [make_examples(loaded.tokenizer, records, scopes, context_length=length) for records in tables]
     validation = encoded[1] if len(encoded) > 1 else []
-    return Task(touched_examples(encoded[0], scopes), validation, settings, frozenset(checkpoints))
+    return TrainingTask(touched_examples(encoded[0], scopes), validation, settings, frozenset(checkpoints))
 
 
 def train(
-    loaded: "LoadedModel", shape: "VectorShape | LoraShape", runs: "Sequence[Run]", task: "Task", out: Path
+    loaded: "LoadedModel",
+    shape: "VectorShape | LoraShape",
+    runs: "Sequence[Run]",
+    task: "TrainingTask",
+    out: Path,
 ) -> "list[Point]":
     """Train every run behind a progress bar and write the adapters, all or none; returns the curves."""
     from assay.finetuning.session import finetune

@@ -59,7 +59,7 @@ def probe(
     from assay.storage.files import write_json
     from assay.studies.preferences.probing import study as probe_study
     from assay.studies.preferences.probing.inputs import keep_tasks
-    from assay.studies.preferences.probing.readout import Design, Settings
+    from assay.studies.preferences.probing.readout import Design, ReadoutSettings
     from assay.studies.preferences.utilities.measurements import read_comparisons
     from assay.studies.preferences.utilities.topics import read_topics
     from assay.studies.preferences.utilities.utility_files import read_utilities
@@ -68,7 +68,7 @@ def probe(
     taxonomy = read_topics(topics)
     chosen = [read_comparisons(path) if path else None for path in (train_choices, eval_choices)]
     utilities = read_utilities(train_utilities), read_utilities(eval_utilities)
-    settings = Settings(_grid(alphas), hold_out, minimum_topic, shuffles, seed, resamples)
+    settings = ReadoutSettings(_grid(alphas), hold_out, minimum_topic, shuffles, seed, resamples)
     with ExitStack() as open_files:
         stores = {name: open_files.enter_context(open_store(path)) for name, path in paths.items()}
         held = [set(store.ids) for store in stores.values()]

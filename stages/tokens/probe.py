@@ -42,9 +42,9 @@ def probe(
     from assay.storage.csv_tables import write_csv
     from assay.storage.files import write_json
     from assay.studies.tokens.rows import SPLITS, check_store, labelled_rows
-    from assay.studies.tokens.study import Settings, run_study
+    from assay.studies.tokens.study import TokenStudySettings, run_study
 
-    settings = Settings(decay, cap, shuffles, seed, resamples)
+    settings = TokenStudySettings(decay, cap, shuffles, seed, resamples)
     records = read_records(prompts)
     rows = {split: labelled_rows(records, variant, split) for split in SPLITS}
     with open_store(activations, position="explicit", pooling="none") as store:

@@ -30,7 +30,7 @@ from assay.studies.tokens.rows import SPLITS, Rows
 
 
 @dataclass(frozen=True)
-class Settings:
+class TokenStudySettings:
     """How probes are fitted and judged; `shuffles` is the number of shuffled-label probes per layer."""
 
     weight_decay: float
@@ -53,7 +53,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class LayerResult:
+class TokenLayerResult:
     """One layer: the probe, its balanced accuracy on validation rows, and the numbers on test rows."""
 
     probe: Probe
@@ -67,9 +67,9 @@ class Study:
     """All layers of one variant, and the controls without a model on the same test rows, by name."""
 
     rows: Mapping[str, Rows]
-    settings: Settings
+    settings: TokenStudySettings
     controls: Mapping[str, BinaryScores]
-    layers: dict[int, LayerResult] = field(default_factory=dict)
+    layers: dict[int, TokenLayerResult] = field(default_factory=dict)
 
     @property
     def best_layer(self) -> int:
@@ -107,7 +107,7 @@ class Study:
         return flat
 
 
-def run_study(store: ActivationStore, rows: Mapping[str, Rows], settings: Settings) -> Study:
+def run_study(store: ActivationStore, rows: Mapping[str, Rows], settings: TokenStudySettings) -> Study:
     """Fit the controls and every layer of `store`, one layer in memory at a time."""
     if settings.shuffles < 2:
         raise AssayError(f"the shuffled-label control needs at least 2 shuffles, found {settings.shuffles}")
@@ -118,7 +118,7 @@ def run_study(store: ActivationStore, rows: Mapping[str, Rows], settings: Settin
     return study
 
 
-def _with_controls(rows: Mapping[str, Rows], settings: Settings) -> Study:
+def _with_controls(rows: Mapping[str, Rows], settings: TokenStudySettings) -> Study:
     train, validation, test = (rows[split] for split in SPLITS)
     controls = {}
     for name, control in CONTROLS.items():
@@ -130,8 +130,8 @@ def _with_controls(rows: Mapping[str, Rows], settings: Settings) -> Study:
 
 
 def fit_layer(
-    activations: Mapping[str, NDArray[np.float32]], rows: Mapping[str, Rows], settings: Settings
-) -> LayerResult:
+    activations: Mapping[str, NDArray[np.float32]], rows: Mapping[str, Rows], settings: TokenStudySettings
+) -> TokenLayerResult:
     """Fit true and shuffled labels together, score validation and test rows."""
     train, validation, test = (rows[split] for split in SPLITS)
     controls = shuffled_labels(train.label, settings.shuffles, seed=settings.seed)
@@ -143,7 +143,7 @@ def fit_layer(
     )
     chosen = probes[0].decision_function(activations["validation"])
     scores = np.stack([probe.decision_function(activations["test"]) for probe in probes], axis=1)
-    return LayerResult(
+    return TokenLayerResult(
         probe=probes[0],
         validation=float(point_balanced_accuracy(chosen[:, None], validation.label)[0]),
         test=binary_scores(scores[:, 0], test.label, test.group),

@@ -18,7 +18,7 @@ from assay.statistics.draws import key_draws
 from assay.studies.preferences.utilities.comparisons import Comparisons, Outcomes, Refusals
 from assay.studies.preferences.utilities.thurstone import fit_thurstone
 
-__all__ = ["ActiveLearning", "Outcomes", "Settings"]
+__all__ = ["ActiveLearning", "ActiveLearningSettings", "Outcomes"]
 
 
 EXACT_PAIRS = 500_000  # up to so many pairs (1,000 tasks) all are scored; beyond, random chunks of them
@@ -27,7 +27,7 @@ CHUNK_PER_PAIR, MIN_CHUNK = 15, 75_000
 
 
 @dataclass(frozen=True)
-class Settings:
+class ActiveLearningSettings:
     """How pairs are chosen, and when to stop.
 
     Attributes:
@@ -80,7 +80,7 @@ class ActiveLearning:
         mu: [n_tasks] utilities of the latest fit; None before the first.
     """
 
-    def __init__(self, n_tasks: int, settings: Settings) -> None:
+    def __init__(self, n_tasks: int, settings: ActiveLearningSettings) -> None:
         if n_tasks < 2:
             raise AssayError(f"active learning needs at least two tasks, found {n_tasks}")
         self.n_tasks = n_tasks

@@ -14,7 +14,7 @@ from assay.prompts.records import read_rows
 from assay.storage.files import write_json
 from assay.storage.journal import Journal
 from assay.storage.scratch import scratch_folder
-from assay.studies.preferences.asking.asking import Answer, Backend, Question
+from assay.studies.preferences.asking.asking import Backend, ChoiceAnswer, Question
 from assay.studies.preferences.asking.measure import fingerprint_answers
 from assay.studies.preferences.asking.measurement_files import count_answers, rate_by_pair, write_table
 from assay.studies.preferences.asking.recorder import Progress, Recorder
@@ -104,7 +104,7 @@ class PairAnswers:
     """All answers of a run: `counts` per pair in file order, the single `answers`, and repeated requests by category."""
 
     counts: list[PairCounts]
-    answers: list[Answer]
+    answers: list[ChoiceAnswer]
     retries: dict[str, int]
     resumed: int
 
@@ -152,7 +152,7 @@ def _question(pair: GivenPair, repeat: int, texts: Mapping[str, str]) -> Questio
 
 
 def _count(
-    pairs: Sequence[GivenPair], keys: Sequence[tuple[GivenPair, int]], answers: Sequence[Answer]
+    pairs: Sequence[GivenPair], keys: Sequence[tuple[GivenPair, int]], answers: Sequence[ChoiceAnswer]
 ) -> list[PairCounts]:
     counts: dict[GivenPair, Counter[Choice | None]] = {pair: Counter() for pair in pairs}
     for (pair, repeat), answer in zip(keys, answers, strict=True):

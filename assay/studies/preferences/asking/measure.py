@@ -13,8 +13,8 @@ from assay.arrays import Ints
 from assay.storage.fingerprints import fingerprint
 from assay.storage.journal import Journal
 from assay.storage.scratch import scratch_folder
-from assay.studies.preferences.asking.active_learning import ActiveLearning, Settings
-from assay.studies.preferences.asking.asking import Answer, Backend, Question
+from assay.studies.preferences.asking.active_learning import ActiveLearning, ActiveLearningSettings
+from assay.studies.preferences.asking.asking import Backend, ChoiceAnswer, Question
 from assay.studies.preferences.asking.recorder import Progress, Recorder
 from assay.studies.preferences.utilities.comparisons import CHOICES, Comparisons
 
@@ -29,7 +29,7 @@ class Sample:
     task_a: str
     task_b: str
     sample: int
-    answer: Answer
+    answer: ChoiceAnswer
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Measurement:
 def measured(
     backend: Backend,
     texts: Mapping[str, str],
-    settings: Settings,
+    settings: ActiveLearningSettings,
     *,
     system_prompt: str | None = None,
     scratch: Path,
@@ -81,7 +81,7 @@ def fingerprint_answers(backend: Backend, facts: dict[str, Any]) -> str:
 def _measure(
     recorder: Recorder,
     texts: Mapping[str, str],
-    settings: Settings,
+    settings: ActiveLearningSettings,
     system_prompt: str | None,
     progress: Progress | None,
     backend: Backend,
@@ -120,14 +120,14 @@ def _measure(
     )
 
 
-def most_answers(n_tasks: int, settings: Settings) -> int:
+def most_answers(n_tasks: int, settings: ActiveLearningSettings) -> int:
     """Answers that are asked for when the active learning does not converge."""
     initial = n_tasks * min(settings.degree, n_tasks - 1) // 2
     later = (settings.max_iterations - 1) * settings.batch
     return settings.samples * min(initial + later, n_tasks * (n_tasks - 1) // 2)
 
 
-def _outcomes(ids: Sequence[str], asked: Ints, answers: Sequence[Answer]) -> Comparisons:
+def _outcomes(ids: Sequence[str], asked: Ints, answers: Sequence[ChoiceAnswer]) -> Comparisons:
     """Counts of the answers that are choices or refusals; failures are in none. `asked` is [n, 3]: first, second, sample."""
     valid = [index for index, answer in enumerate(answers) if answer.choice is not None]
     choices = [CHOICES.index(answer.choice) for answer in answers if answer.choice is not None]

@@ -7,7 +7,7 @@ import numpy as np
 
 from assay.arrays import Ints
 from assay.errors import AssayError
-from assay.studies.preferences.asking.active_learning import ActiveLearning, Settings
+from assay.studies.preferences.asking.active_learning import ActiveLearning, ActiveLearningSettings
 from assay.studies.preferences.utilities.comparisons import Comparisons, Outcomes
 
 
@@ -57,7 +57,7 @@ class Replay:
 
 def replay(
     comparisons: Comparisons,
-    settings: Settings,
+    settings: ActiveLearningSettings,
     *,
     tell: Callable[[int, str], None] = lambda _done, _note: None,
 ) -> Replay:

@@ -52,7 +52,7 @@ class Tasks:
 
 
 @dataclass(frozen=True)
-class Settings:
+class ReadoutSettings:
     """How utilities are read and judged.
 
     Attributes:
@@ -93,12 +93,12 @@ class Design:
     evaluation: Tasks
     sweep: NDArray[np.intp]
     final: NDArray[np.intp]
-    settings: Settings
+    settings: ReadoutSettings
     targets: Floats = field(repr=False)
     choosing: Floats = field(repr=False)
 
     @classmethod
-    def of(cls, train: Tasks, evaluation: Tasks, settings: Settings) -> "Design":
+    def of(cls, train: Tasks, evaluation: Tasks, settings: ReadoutSettings) -> "Design":
         """Split the evaluation tasks. Raises AssayError when the two sets share a task or a half is too small."""
         shared = set(train.ids) & set(evaluation.ids)
         if shared:

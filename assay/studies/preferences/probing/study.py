@@ -38,7 +38,7 @@ NOT_METRICS = ("features", "selected", "chosen_folds")  # what only a table need
 
 
 @dataclass(frozen=True)
-class LayerResult:
+class UtilityLayerResult:
     """One layer: its readout, its numbers, and the standard deviation of r over topic folds (population)."""
 
     readout: Readout
@@ -89,7 +89,7 @@ class FeatureSet:
     """
 
     name: str
-    layers: Mapping[int, LayerResult]
+    layers: Mapping[int, UtilityLayerResult]
     best_layer: int
     topics: TopicResult
     extra: Mapping[str, Estimate]
@@ -132,11 +132,11 @@ def study_features(
 ) -> FeatureSet:
     """Read every layer out, one in memory at a time; controls and the Bradley–Terry probe (L2 `penalties` to choose from)
     at the best one. `tell` is told how many layers are done."""
-    results: dict[int, LayerResult] = {}
+    results: dict[int, UtilityLayerResult] = {}
     for layer in layers:
         readout = read_out(*read(layer), design)
         estimates = held_out_estimates(readout, design) | topic_estimates(readout.folds, design)
-        results[layer] = LayerResult(readout, estimates, _spread(readout.folds, design))
+        results[layer] = UtilityLayerResult(readout, estimates, _spread(readout.folds, design))
         tell(len(results))
     best = max(results, key=lambda layer: (results[layer].readout.held_out.sweep_r[RAW], -layer))
     folds = choose_layers({layer: result.readout.folds for layer, result in results.items()})

@@ -10,7 +10,7 @@ from assay.studies.preferences.probing.readout import (
     RAW,
     SHUFFLED,
     Design,
-    Settings,
+    ReadoutSettings,
     Tasks,
     held_out_estimates,
     read_out,
@@ -43,7 +43,7 @@ def make(seed, n_train=240, n_eval=120, signal=True, **changes):
     if signal:
         layers[WITHIN][np.arange(n), topics] += 6 * mu
         layers[SHARED][:, 0] += 1.2 * mu
-    settings = Settings(**({"alphas": [1.0, 100.0, 10000.0], "hold_out": 1, "minimum_topic": 10, "shuffles": 8, "seed": seed, "resamples": 100} | changes))  # fmt: skip
+    settings = ReadoutSettings(**({"alphas": [1.0, 100.0, 10000.0], "hold_out": 1, "minimum_topic": 10, "shuffles": 8, "seed": seed, "resamples": 100} | changes))  # fmt: skip
     design = Design.of(
         tasks("t", mu[:n_train], topics[:n_train]), tasks("e", mu[n_train:], topics[n_train:]), settings
     )
@@ -110,7 +110,7 @@ def controls(seed, signal):
     few = rng.normal(size=(100, 3)) * [4, 2, 1]
     mu = (few[:, 0] if signal else 0) + rng.normal(size=100)
     X = few @ rng.normal(size=(3, 12)) + 0.5 * rng.normal(size=(100, 12))
-    settings = Settings([0.1, 10.0, 1000.0, 100000.0], 1, 10, 12, seed, 20)
+    settings = ReadoutSettings([0.1, 10.0, 1000.0, 100000.0], 1, 10, 12, seed, 20)
     design = Design.of(
         tasks("t", mu[:n_train], topics[:n_train]), tasks("e", mu[n_train:], topics[n_train:]), settings
     )
