@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from assay.studies.preferences.shifts.condition_counts import Pairwise
+    from assay.studies.preferences.shifts.condition_counts import ConditionChoices
 
 app = typer.Typer(add_completion=False)
 
@@ -37,7 +37,7 @@ def deltas(
     from assay.errors import AssayError
     from assay.prompts.records import read_records
     from assay.storage.csv_tables import write_csv
-    from assay.studies.preferences.shifts.condition_counts import read_pairwise
+    from assay.studies.preferences.shifts.condition_counts import read_condition_choices
     from assay.studies.preferences.utilities.utility_files import read_utilities
 
     records = read_records(prompts)
@@ -48,7 +48,7 @@ def deltas(
     ]
     columns = ["condition_id", "task_id", "probe_delta", "layer", "truth", "kind", "trained", "score"]
     everything = pd.concat(frames)[columns]
-    counts = read_pairwise(pairwise)
+    counts = read_condition_choices(pairwise)
     default = read_utilities(default_utilities)
     fitted = condition_utilities(counts, dict(zip(default.ids, default.mu.tolist(), strict=True)))
     best = everything[everything["layer"] == "best"][["condition_id", "task_id", "score"]]
@@ -108,7 +108,7 @@ def from_neutral(table: "pd.DataFrame", prompts: Path) -> "pd.DataFrame":
     )
 
 
-def condition_utilities(counts: "Pairwise", default: dict[str, float]) -> "pd.DataFrame":
+def condition_utilities(counts: "ConditionChoices", default: dict[str, float]) -> "pd.DataFrame":
     """Columns condition_id, task_id, mu (fitted to the choices under the condition) and default_mu."""
     import pandas as pd
 

@@ -48,18 +48,18 @@ def ood_stats(
     from assay.statistics.bootstrap import Resampling
     from assay.storage.csv_tables import write_csv
     from assay.storage.files import write_json
-    from assay.studies.preferences.shifts.condition_counts import read_pairwise
+    from assay.studies.preferences.shifts.condition_counts import read_condition_choices
     from assay.studies.preferences.shifts.deltas import join_deltas
     from assay.studies.preferences.shifts.statistics import behavioural_deltas
 
     resampling = Resampling(seed, resamples)
-    counts = read_pairwise(pairwise)
+    counts = read_condition_choices(pairwise)
     behaviour = behavioural_deltas(counts, baseline)
     metrics: dict[str, float | int] = {
         "conditions": len(counts.conditions) - 1,
         "tasks": len(counts.tasks),
-        "choices": int((counts.n_a + counts.n_b).sum()),
-        "refusals": int(counts.n_refusals.sum()),
+        "choices": counts.choices.n_choices,
+        "refusals": int(counts.choices.refusals.sum()),
         "failed": counts.n_failed,
         **size_of_shift(behaviour, resampling).metrics("behaviour_shift"),
     }

@@ -143,7 +143,7 @@ def study_features(
     topics = TopicResult(folds, topic_estimates(folds, design), _spread(folds, design))
     extra = gaussian_controls(*read(best), design) if design.settings.shuffles > 1 else {}
     probe = None
-    if design.train.pairs.n_choices:
+    if design.train.choices.n_choices:
         probe, judged = read_choices_out(read, best, folds, design, penalties)
         extra |= judged
     return FeatureSet(name, results, best, topics, extra, probe)

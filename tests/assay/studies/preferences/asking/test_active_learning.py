@@ -10,8 +10,9 @@ from scipy.stats import spearmanr
 from support.preferences.thurstonian_world import make_world
 
 from assay.errors import AssayError
+from assay.statistics.choices import Choices
 from assay.statistics.draws import key_draws
-from assay.studies.preferences.asking.active_learning import ActiveLearning, ActiveLearningSettings, Outcomes
+from assay.studies.preferences.asking.active_learning import ActiveLearning, ActiveLearningSettings
 from assay.studies.preferences.utilities.thurstone import fit_thurstone
 
 ROOT = Path(__file__).parents[5]
@@ -180,9 +181,9 @@ def test_outcomes_of_other_pairs_are_refused_and_change_nothing():
     proposal = learning.propose()
     strange = next(p for p in combinations(range(50), 2) if p not in unordered(proposal))
     with pytest.raises(AssayError, match="was not proposed"):
-        learning.record(Outcomes([strange[0]], [strange[1]], [1], [0], [0]))
+        learning.record(Choices([strange[0]], [strange[1]], [1], [0], [0]))
     with pytest.raises(AssayError, match="nothing to fit"):
-        learning.record(Outcomes(proposal[:, 0], proposal[:, 1], *np.zeros((3, 75), int)))
+        learning.record(Choices(proposal[:, 0], proposal[:, 1], *np.zeros((3, 75), int)))
     assert learning.iteration == 0
 
 
@@ -191,7 +192,7 @@ def test_refusals_alone_end_it_without_convergence():
     for _ in range(2):
         proposal = learning.propose()
         zero = np.zeros(len(proposal), int)
-        learning.record(Outcomes(proposal[:, 0], proposal[:, 1], zero, zero, zero + 5))
+        learning.record(Choices(proposal[:, 0], proposal[:, 1], zero, zero, zero + 5))
     assert learning.finished
     assert not learning.converged
     assert learning.rank_correlations == [0, 0]

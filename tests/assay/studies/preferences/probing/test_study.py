@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from assay.probes.ridge import GroupedRidge
-from assay.statistics.choices import Pairs
+from assay.statistics.choices import NO_CHOICES
 from assay.statistics.correlations import point_pearson
 from assay.studies.preferences.probing.readout import (
     RAW,
@@ -23,12 +23,11 @@ WITHIN, SHARED, NOISE = 3, 7, 9  # layers
 
 
 def tasks(prefix, mu, topics):
-    none = np.zeros(0, np.int64)
     return Tasks(
         [f"{prefix}{number:03}" for number in range(len(mu))],
         mu,
         topics,
-        Pairs(none, none, none + 0.0, none + 0.0),
+        NO_CHOICES,
     )
 
 
