@@ -168,7 +168,7 @@ def _save(out: Path, found: "FeatureSet", store: "ActivationStore", design: "Des
         "_demeaned": ("standardised ridge", "utility minus its topic's mean", found.probes(DEMEANED)),
     }
     if found.choice_probe is not None:
-        by_layer = {found.best_layer: found.choice_probe}
+        by_layer = {found.layers.best_layer: found.choice_probe}
         kinds["_bt"] = ("Bradley–Terry on standardised activations", "utility, from choices", by_layer)
     for suffix, (method, concept, probes) in kinds.items():
         info = ProbeInfo(
@@ -177,7 +177,7 @@ def _save(out: Path, found: "FeatureSet", store: "ActivationStore", design: "Des
             method=method,
             concept=concept,
             training=training,
-            best_layer=found.best_layer,
+            best_layer=found.layers.best_layer,
             position=store.header.position,
         )
         save_probes(out / f"{found.name}{suffix}.safetensors", probes, info)

@@ -57,7 +57,7 @@ def probe(
         method=settings.describe(),
         concept=f"the {variant} token is the target",
         training=rows["train"].digest(),
-        best_layer=study.best_layer,
+        best_layer=study.layers.best_layer,
     )
     save_probes(out / "probes.safetensors", {layer: r.probe for layer, r in study.layers.items()}, info)
     write_csv(out / "predictions.csv", predictions(study, [record.id for record in records]))
@@ -77,7 +77,7 @@ def predictions(study: "Study", ids: list[str]) -> "pd.DataFrame":
             "id": [ids[record] for record in test.record],
             "position": test.position,
             "label": test.label.astype(int),
-            "probe": study.layers[study.best_layer].test.scores.round(4),
+            "probe": study.layers.best.test.scores.round(4),
             **{name: control.scores.round(4) for name, control in study.controls.items()},
         }
     )
@@ -85,7 +85,7 @@ def predictions(study: "Study", ids: list[str]) -> "pd.DataFrame":
 
 def summary(study: "Study", layers: "pd.DataFrame") -> dict[str, float | int]:
     """The best layer's row, and the size of what it rests on."""
-    best = study.table_row(study.best_layer)
+    best = study.table_row(study.layers.best_layer)
     best["best_layer"] = best.pop("layer")
     sizes = {f"{split}_rows": len(rows.row) for split, rows in study.rows.items()}
     documents = {f"{split}_documents": int(rows.group.max()) + 1 for split, rows in study.rows.items()}

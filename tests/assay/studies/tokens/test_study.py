@@ -71,7 +71,7 @@ def test_the_best_layer_is_chosen_without_the_reported_data(planted):
         check_store(store, records)
         study = run_study(store, rows_of(records), SETTINGS)
     table = {layer: study.table_row(layer) for layer in study.layers}
-    assert study.best_layer == 1
+    assert study.layers.best_layer == 1
     assert table[2]["balanced_accuracy"] > table[1]["balanced_accuracy"] + 0.1
     assert abs(table[0]["balanced_accuracy"] - 0.5) < 0.08
     assert table[1]["tp"] + table[1]["fn"] == table[1]["positive_accuracy_n"]

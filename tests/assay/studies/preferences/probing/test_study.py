@@ -57,7 +57,7 @@ def study():
 
 def test_each_question_chooses_its_own_layer(study):
     design, found = study
-    assert found.best_layer == WITHIN
+    assert found.layers.best_layer == WITHIN
     assert found.topics.chosen == {SHARED: N_TOPICS}
     numbers = summary([found], design)
     assert (numbers["chat_layer"], numbers["chat_topic_layer"], numbers["chat_topic_layer_mode"]) == (
