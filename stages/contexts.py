@@ -61,6 +61,7 @@ def contexts(
     from assay.directions.contexts import Scanner
     from assay.models.loading import load_model
     from assay.pages.contexts import render_contexts
+    from assay.storage.csv_tables import write_csv
     from assay.storage.files import write_json, write_text
     from stages.shared.models import resolve_model
 
@@ -76,7 +77,7 @@ def contexts(
     title = name or (direction.name if direction.is_dir() else direction.stem)
     place = f"{site or found.info.site}, layer {at}"
     write_text(out, render_contexts(scan, title=title, place=place, model=pin.alias))
-    write_text(table, context_table(scan).to_csv(index=False, lineterminator="\n"))
+    write_csv(table, context_table(scan))
     if scatter is not None:
         write_scatter(scatter, scan, f"{title}: {place}")
     counts = {"tokens": scan.n_tokens, "tokens_left_out": scan.n_left_out, "documents": len(texts)}

@@ -6,9 +6,9 @@ import typer
 
 from stages.shared.cli import run
 from stages.shared.scratch import scratch_root
+from stages.shared.token_budget import BATCH_TOKENS_HELP, token_budget
 
 app = typer.Typer(add_completion=False)
-TOKENS_CPU, TOKENS_CUDA = 2048, 16384  # where --batch-tokens is not given
 
 
 @app.command()
@@ -25,9 +25,7 @@ def extract(
     dtype: str = typer.Option(
         "auto", help="float32, bfloat16 or float16; auto keeps every bit of the model's dtype."
     ),
-    batch_tokens: int | None = typer.Option(
-        None, help=f"Padded tokens in a batch ({TOKENS_CPU} on a CPU, {TOKENS_CUDA} on a GPU)."
-    ),
+    batch_tokens: int | None = typer.Option(None, help=BATCH_TOKENS_HELP),
     params: Path = typer.Option(Path("params.yaml"), help="The params file with the registry."),
 ) -> None:
     """Write the activations at a position of every prompt to a store. Killed, it goes on where it was.
@@ -35,8 +33,6 @@ def extract(
     Unfinished work waits in the folder that ASSAY_SCRATCH names, else in .scratch; give it an absolute path so that
     temporary checkouts share it.
     """
-    import torch
-
     from assay.activations.extraction import extract
     from assay.activations.request import parse_request
     from assay.models.loading import load_model, runtime_dtype
@@ -44,7 +40,6 @@ def extract(
     from stages.shared.models import resolve_model
     from stages.shared.progress import reading_progress
 
-    default_budget = TOKENS_CUDA if torch.cuda.is_available() else TOKENS_CPU
     pin = resolve_model(model, params)
     request = parse_request(
         site=site,
@@ -52,7 +47,7 @@ def extract(
         position=position,
         pooling=pooling,
         dtype=dtype,
-        token_budget=default_budget if batch_tokens is None else batch_tokens,
+        token_budget=token_budget(batch_tokens),
         n_layers=pin.n_layers,
         model_dtype=runtime_dtype(pin),
     )

@@ -11,9 +11,9 @@ from stages.shared.cli import run
 from stages.shared.option_groups import grouped_options
 
 if TYPE_CHECKING:
-    from assay.finetuning.loop import Point, Settings
+    from assay.finetuning.loop import Point, TrainingSettings
     from assay.finetuning.lora import LoraShape
-    from assay.finetuning.session import Task, VectorShape
+    from assay.finetuning.session import TrainingTask, VectorShape
     from assay.finetuning.trainee import Run
     from assay.models.loading import LoadedModel
     from assay.prompts.records import PromptRecord
@@ -27,7 +27,8 @@ def finetune(lesson: Lesson, adapter: Adapter, training: Training, outputs: Outp
     """Write an adapter for each run, and the curves. Only the responses are learned, behind the chat template."""
     from assay.finetuning.curves import curve_table, last_accuracies
     from assay.models.loading import load_model
-    from assay.storage.files import write_json, write_text
+    from assay.storage.csv_tables import write_csv
+    from assay.storage.files import write_json
     from stages.shared.models import resolve_model
 
     outputs.refuse_filled()
@@ -39,7 +40,7 @@ def finetune(lesson: Lesson, adapter: Adapter, training: Training, outputs: Outp
     task = make_task(loaded, tables, shape, settings, outputs.steps())
     points = train(loaded, shape, runs, task, outputs.out)
     if outputs.table is not None:
-        write_text(outputs.table, curve_table(points, runs).to_csv(index=False, lineterminator="\n"))
+        write_csv(outputs.table, curve_table(points, runs))
     counts = {"rows": len(task.examples), "rows_untouched": len(tables[0]) - len(task.examples)}
     if outputs.metrics is not None:
         write_json(outputs.metrics, {**counts, **last_accuracies(points, runs, len(task.validation))})
@@ -50,22 +51,26 @@ def make_task(
     loaded: "LoadedModel",
     tables: "Sequence[Sequence[PromptRecord]]",
     shape: "VectorShape | LoraShape",
-    settings: "Settings",
+    settings: "TrainingSettings",
     checkpoints: "Sequence[int]",
-) -> "Task":
+) -> "TrainingTask":
     """Examples of the training records that an adapter of `shape` touches, and of the validation records if there are any."""
-    from assay.finetuning.session import Task, VectorShape
+    from assay.finetuning.session import TrainingTask, VectorShape
     from assay.forward.encoded import make_examples, touched_examples
 
     scopes = shape.scopes if isinstance(shape, VectorShape) else {}
     length = loaded.pin.context_length
     encoded = [make_examples(loaded.tokenizer, records, scopes, context_length=length) for records in tables]
     validation = encoded[1] if len(encoded) > 1 else []
-    return Task(touched_examples(encoded[0], scopes), validation, settings, frozenset(checkpoints))
+    return TrainingTask(touched_examples(encoded[0], scopes), validation, settings, frozenset(checkpoints))
 
 
 def train(
-    loaded: "LoadedModel", shape: "VectorShape | LoraShape", runs: "Sequence[Run]", task: "Task", out: Path
+    loaded: "LoadedModel",
+    shape: "VectorShape | LoraShape",
+    runs: "Sequence[Run]",
+    task: "TrainingTask",
+    out: Path,
 ) -> "list[Point]":
     """Train every run behind a progress bar and write the adapters, all or none; returns the curves."""
     from assay.finetuning.curves import run_name

@@ -10,7 +10,7 @@ import typer
 from stages.shared.words import words
 
 if TYPE_CHECKING:
-    from assay.finetuning.loop import Settings
+    from assay.finetuning.loop import TrainingSettings
     from assay.finetuning.lora import LoraShape
     from assay.finetuning.session import VectorShape
     from assay.finetuning.trainee import Run
@@ -108,11 +108,11 @@ class Training:
         seeds, rates = self.seed or [0], self.lr or [DEFAULT_LR[method]]
         return [Run(seed, lr) for seed in dict.fromkeys(seeds) for lr in dict.fromkeys(rates)]
 
-    def settings(self) -> "Settings":
+    def settings(self) -> "TrainingSettings":
         """What all runs share."""
-        from assay.finetuning.loop import Settings
+        from assay.finetuning.loop import TrainingSettings
 
-        return Settings(
+        return TrainingSettings(
             epochs=self.epochs,
             batch=self.batch,
             warmup=self.warmup,

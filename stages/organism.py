@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from assay.organism.certificate import SECTIONS, Certificate, prose_hash, read_certificate, recipe_hash
-from assay.storage.files import write_text
 from stages.shared.cli import run
 from stages.shared.settings import read_section
 
@@ -40,6 +39,7 @@ def organism(
     from assay.organism.curves import Curves
     from assay.organism.settings import OrganismSettings, TextSettings
     from assay.prompts.documents import python_docs, split_documents
+    from assay.storage.csv_tables import write_csv
     from assay.storage.settings import parse_settings
     from assay.world.example_files import read_examples
 
@@ -58,7 +58,7 @@ def organism(
         train(settings, read_corpus(world, documents), out, curves)
         loss, accuracy = curves.loss, curves.accuracy
     for name, table in zip(CURVES, (loss, accuracy), strict=True):
-        write_text(plots / name, table.to_csv(index=False, lineterminator="\n"))
+        write_csv(plots / name, table)
     draw_training_curves(loss, accuracy, plots / "curves.png")
 
 

@@ -17,7 +17,7 @@ from assay.activations.batch_reader import BatchReader
 from assay.activations.extraction import extract
 from assay.activations.request import Request
 from assay.activations.store import open_store
-from assay.finetuning.loop import Settings
+from assay.finetuning.loop import TrainingSettings
 from assay.finetuning.lora import LoraShape
 from assay.finetuning.session import VectorShape, finetune
 from assay.finetuning.trainee import Run
@@ -184,7 +184,7 @@ def test_training_is_alike(folders: dict[str, Path], method: str) -> None:
         if method == "vector"
         else LoraShape(2, 4, (1, 2), ("up", "down"))
     )
-    settings = Settings(
+    settings = TrainingSettings(
         epochs=12,
         batch=5,
         warmup=1,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay.errors import AssayError
-from stages.shared.cli import read_params, read_yaml
+from stages.shared.cli import read_mapping, read_yaml
 from tools.metrics_table import Number
 
 ROWS = Path("data/inputs/answer.yaml")
@@ -27,7 +27,7 @@ def table(root: Path, metrics: Mapping[tuple[str, str], Number]) -> str:
     """The rows of answer.yaml for every subject of params.yaml. Raises AssayError for a number that metrics/ lacks."""
     rows = read_rows(root / ROWS)
     lines = ["| study | subject | concept | read | lever |", "|---|---|---|---|---|"]
-    for subject in read_params(root / "params.yaml")["subjects"]:
+    for subject in read_mapping(root / "params.yaml")["subjects"]:
         for row in rows:
             read, lever = (
                 with_numbers(text, f"{row.study}/{subject}", metrics) for text in (row.read, row.lever)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from stages.shared.cli import expand
-from tools.yaml_file import read_yaml
+from stages.shared.cli import expand, read_mapping
 
 ROOT_FILE = "dvc.yaml"
 
@@ -85,7 +84,7 @@ def read_pipeline(root: Path) -> Pipeline:
     from dvc.parsing import DataResolver
     from dvc.repo import Repo
 
-    files = {path.relative_to(root).as_posix(): read_yaml(path) for path in pipeline_files(root)}
+    files = {path.relative_to(root).as_posix(): read_mapping(path) for path in pipeline_files(root)}
     locks = {file: root / Path(file).with_name("dvc.lock") for file in files}
     stages: list[Stage] = []
     with Repo(str(root)) as repo:
@@ -97,9 +96,9 @@ def read_pipeline(root: Path) -> Pipeline:
         root=root,
         files=files,
         stages=tuple(stages),
-        params=read_yaml(root / "params.yaml"),
+        params=read_mapping(root / "params.yaml"),
         locked={
-            file: tuple(read_yaml(lock)["stages"]) if lock.exists() else () for file, lock in locks.items()
+            file: tuple(read_mapping(lock)["stages"]) if lock.exists() else () for file, lock in locks.items()
         },
     )
 

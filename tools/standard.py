@@ -23,7 +23,9 @@ from assay.organism.organism import CHECKPOINTS, Checkpoint, train_organism
 from assay.organism.precision import resolve_precision
 from assay.organism.settings import OrganismSettings, Phase, TextSettings
 from assay.prompts.documents import python_docs, split_documents
-from assay.storage.files import hash_file, hash_folder, write_json, write_text
+from assay.storage.csv_tables import write_csv
+from assay.storage.files import hash_file, hash_folder, write_json
+from assay.storage.fingerprints import text_hash
 from assay.storage.settings import parse_settings
 from assay.world.example_files import read_examples
 from stages.organism import CURVES, read_corpus, train
@@ -80,7 +82,7 @@ def standard(
             curves = Curves(heldout)
             train(settings, read_corpus(world, documents), folder, curves)
             for name, table in zip(CURVES, (curves.loss, curves.accuracy), strict=True):
-                write_text(folder / name, table.to_csv(index=False, lineterminator="\n"))
+                write_csv(folder / name, table)
         elif trained is None:
             corpus = read_corpus(world, documents)
             with training_progress() as show:
@@ -124,7 +126,7 @@ def make_certificate(
     return certificate.Certificate(
         seed=settings.seed,
         recipe=certificate.recipe_hash(sections),
-        code=certificate.text_hash(code),
+        code=text_hash(code),
         prose=prose,
         python=platform.python_version(),
         torch=importlib.metadata.version("torch"),

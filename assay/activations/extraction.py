@@ -1,7 +1,6 @@
 """Extraction: prompt records in, an activation store out; killed at any moment, it goes on where it was."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -34,6 +33,7 @@ from assay.models.loading import LoadedModel
 from assay.prompts.records import PromptRecord
 from assay.prompts.tokenization import encode
 from assay.storage.files import write_text
+from assay.storage.fingerprints import fingerprint
 from assay.storage.scratch import scratch_folder
 
 # Scratch of an earlier version of these is never mixed with new shards.
@@ -100,7 +100,7 @@ def fingerprint_extraction(loaded: LoadedModel, records_digest: str, request: Re
         "torch": torch.__version__,
         "transformers": transformers.__version__,
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return fingerprint(facts)
 
 
 class _Work:

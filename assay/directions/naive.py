@@ -1,7 +1,5 @@
 """Naive vectors of code names: what a model reads at the real name minus what it reads at the code name."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
@@ -14,6 +12,7 @@ from assay.interventions.direction import Direction, DirectionInfo
 from assay.models.loading import LoadedModel
 from assay.models.sites import Site
 from assay.prompts.records import Message, PromptRecord, Span
+from assay.storage.fingerprints import fingerprint
 
 PLACE, NAME = "{name}", "name"
 
@@ -104,4 +103,4 @@ def _by_layer(rows: NDArray[np.float64], layers: Sequence[int]) -> dict[int, NDA
 
 def _digest(pair: NamePair, stems: Sequence[Stem]) -> str:
     facts = [asdict(pair), [asdict(stem) for stem in stems]]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return fingerprint(facts)

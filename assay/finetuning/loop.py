@@ -18,7 +18,7 @@ from assay.models.architecture import Architecture
 
 
 @dataclass(frozen=True)
-class Settings:
+class TrainingSettings:
     """How to train.
 
     Attributes:
@@ -84,7 +84,7 @@ class Prepared:
         start: int,
         examples: Sequence[Example],
         validation: Sequence[Example],
-        settings: Settings,
+        settings: TrainingSettings,
         *,
         share_tokens: bool,
     ):
@@ -148,7 +148,7 @@ def train(
             yield from _validate(judge, step, epoch)
 
 
-def _batches(settings: Settings, n_examples: int) -> Iterator[tuple[int, list[int], bool]]:
+def _batches(settings: TrainingSettings, n_examples: int) -> Iterator[tuple[int, list[int], bool]]:
     """(epoch, examples, whether it is the epoch's last) of every batch of all epochs."""
     for epoch in range(settings.epochs):
         order = np.random.default_rng([settings.order_seed, epoch]).permutation(n_examples)
@@ -157,7 +157,7 @@ def _batches(settings: Settings, n_examples: int) -> Iterator[tuple[int, list[in
             yield epoch, order[first:stop].tolist(), stop >= n_examples
 
 
-def _rate(settings: Settings, n_steps: int) -> Callable[[int], float]:
+def _rate(settings: TrainingSettings, n_steps: int) -> Callable[[int], float]:
     def rate(step: int) -> float:
         if step < settings.warmup:
             return (step + 1) / settings.warmup

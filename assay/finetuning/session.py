@@ -9,7 +9,7 @@ from typing import Literal
 from assay.errors import AssayError
 from assay.finetuning.adapters import AdapterInfo, Method, SteeringVectors, save_lora, save_vectors
 from assay.finetuning.data import digest
-from assay.finetuning.loop import Point, Prepared, Settings, train
+from assay.finetuning.loop import Point, Prepared, TrainingSettings, train
 from assay.finetuning.lora import LoraShape, TrainableLora, adapted
 from assay.finetuning.trainee import Run
 from assay.finetuning.vectors import TrainableVectors
@@ -32,12 +32,12 @@ Save = Callable[[int, int, Callable[[Path], None]], None]
 
 
 @dataclass(frozen=True)
-class Task:
+class TrainingTask:
     """What is learned: examples to train on and to validate on, and how."""
 
     examples: Sequence[Example]
     validation: Sequence[Example]
-    settings: Settings
+    settings: TrainingSettings
     checkpoints: frozenset[int] = frozenset()
 
     @property
@@ -47,7 +47,7 @@ class Task:
 
 
 def finetune(
-    loaded: LoadedModel, shape: VectorShape | LoraShape, runs: Sequence[Run], task: Task, save: Save
+    loaded: LoadedModel, shape: VectorShape | LoraShape, runs: Sequence[Run], task: TrainingTask, save: Save
 ) -> Iterator[Point]:
     """Train every run and yield the curves as they grow: vectors all at once, LoRA one after the other.
 
@@ -66,7 +66,7 @@ def finetune(
 
 
 def _finetune_vectors(
-    loaded: LoadedModel, shape: VectorShape, runs: Sequence[Run], task: Task, save: Save
+    loaded: LoadedModel, shape: VectorShape, runs: Sequence[Run], task: TrainingTask, save: Save
 ) -> Iterator[Point]:
     trainee = TrainableVectors(loaded.architecture, shape.site, shape.layer, shape.scopes, runs)
     made = partial(
@@ -95,7 +95,7 @@ def _finetune_vectors(
 
 
 def _finetune_lora(
-    loaded: LoadedModel, shape: LoraShape, runs: Sequence[Run], task: Task, save: Save
+    loaded: LoadedModel, shape: LoraShape, runs: Sequence[Run], task: TrainingTask, save: Save
 ) -> Iterator[Point]:
     start = min(shape.layers)
     prepared = Prepared(
@@ -115,7 +115,7 @@ def _finetune_lora(
 
 def _info(
     loaded: LoadedModel,
-    task: Task,
+    task: TrainingTask,
     run: Run,
     step: int,
     *,

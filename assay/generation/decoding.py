@@ -37,7 +37,7 @@ class Job:
 
 
 @dataclass
-class Answer:
+class PartialAnswer:
     """The answer of one row so far, and its random numbers."""
 
     ids: list[int]
@@ -65,7 +65,7 @@ class Decoder:
         self.seed = seed
         self.device = input_device(architecture)
 
-    def run(self, writer: Writer, jobs: Sequence[Job]) -> list[Answer]:
+    def run(self, writer: Writer, jobs: Sequence[Job]) -> list[PartialAnswer]:
         """The answers to `jobs`, in order; `writer` is then aimed at nothing."""
         try:
             return self._run(writer, jobs)
@@ -73,9 +73,9 @@ class Decoder:
             writer.aim((), 0)
 
     @torch.inference_mode()
-    def _run(self, writer: Writer, jobs: Sequence[Job]) -> list[Answer]:
+    def _run(self, writer: Writer, jobs: Sequence[Job]) -> list[PartialAnswer]:
         """Padding is on the left; rows that are done leave the batch."""
-        answers = [Answer([], item_draws(self.seed, job.prompt.id)) for job in jobs]
+        answers = [PartialAnswer([], item_draws(self.seed, job.prompt.id)) for job in jobs]
         batch = pad([job.prompt.ids for job in jobs], pad_id=0, side="left").to(self.device)
         width = batch.ids.shape[1]
         starts = torch.from_numpy(np.asarray(batch.starts, dtype=np.int64)).to(self.device)
@@ -126,7 +126,7 @@ class Decoder:
         logits: torch.Tensor = output.logits[:, -1]
         return logits
 
-    def _choose(self, logits: torch.Tensor, answers: Sequence[Answer]) -> list[int]:
+    def _choose(self, logits: torch.Tensor, answers: Sequence[PartialAnswer]) -> list[int]:
         """The next token of each row: the likeliest, or where its next random number falls in the distribution."""
         if not (logits < torch.inf).all():  # NaN fails it too; −inf rules a token out
             raise AssayError(

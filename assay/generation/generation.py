@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from assay.errors import AssayError
 from assay.forward.batching import Halver, plan_batches
-from assay.generation.decoding import Answer, Decoder, Job, Prompt
+from assay.generation.decoding import Decoder, Job, PartialAnswer, Prompt
 from assay.interventions.interventions import Intervention
 from assay.interventions.writing import Writer
 from assay.models.architecture import Architecture, locate
@@ -162,7 +162,7 @@ def _in_order(
                 upcoming += 1
 
 
-def _generation(decoder: Decoder, tokenizer: Any, job: Job, answer: Answer) -> Generation:
+def _generation(decoder: Decoder, tokenizer: Any, job: Job, answer: PartialAnswer) -> Generation:
     return Generation(
         id=job.prompt.id,
         config=job.config,

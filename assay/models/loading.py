@@ -1,6 +1,5 @@
 """Pinning a model and loading exactly what was pinned."""
 
-import hashlib
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from assay.models.devices import input_device
 from assay.models.memory import keep_freed_memory
 from assay.models.registry import Dtype, ModelEntry, Pin
 from assay.storage.files import hash_folder
+from assay.storage.fingerprints import text_hash
 
 _HEADROOM = 0.8  # share of a GPU's memory that weights may take before the model is spread; the rest is for activations
 
@@ -63,8 +63,8 @@ def make_pin(entry: ModelEntry) -> Pin:
         **asdict(read_sizes(config)),
         dtype_cpu=dtype_cpu,
         dtype_cuda=dtype_cuda,
-        chat_template_hash=_hash(str(tokenizer.chat_template)) if tokenizer.chat_template else None,
-        tokenizer_hash=_hash(tokenizer.backend_tokenizer.to_str()),
+        chat_template_hash=text_hash(str(tokenizer.chat_template)) if tokenizer.chat_template else None,
+        tokenizer_hash=text_hash(tokenizer.backend_tokenizer.to_str()),
         trust_remote_code=entry.trust_remote_code,
     )
 
@@ -120,7 +120,7 @@ def load_tokenizer(pin: Pin) -> Any:
     """The pinned model's tokenizer alone. Raises AssayError when it no longer is what was pinned."""
     folder = _pinned_folder(pin, weights=False)
     tokenizer = _read_tokenizer(folder, pin.source, trust_remote_code=pin.trust_remote_code)
-    if _hash(tokenizer.backend_tokenizer.to_str()) != pin.tokenizer_hash:
+    if text_hash(tokenizer.backend_tokenizer.to_str()) != pin.tokenizer_hash:
         raise AssayError(
             f"the tokenizer of {pin.source} is not the pinned one; rerun the pin stage (`dvc repro pin`)"
         )
@@ -190,7 +190,3 @@ def _device_map(folder: Path) -> str | dict[str, int] | None:
     n_bytes = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     _, total = torch.cuda.mem_get_info(0)
     return {"": 0} if n_bytes < _HEADROOM * total else "auto"
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

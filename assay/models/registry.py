@@ -2,13 +2,12 @@
 
 import dataclasses
 import difflib
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from assay.errors import AssayError
+from assay.storage.fingerprints import fingerprint
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 Kind = Literal["hub", "folder"]
@@ -120,7 +119,7 @@ class Pin:
         """SHA-256 over everything that determines results: the same weights under another name have the same one."""
         names = ("alias", "source", "base", "kind")
         content = {key: value for key, value in self.to_json().items() if key not in names}
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return fingerprint(content)
 
     def to_json(self) -> dict[str, Any]:
         """A flat JSON object."""

@@ -6,8 +6,6 @@ the certificate.
 """
 
 import dataclasses
-import hashlib
-import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from typing import Any
 from assay.errors import AssayError
 from assay.prompts.documents import Document
 from assay.storage.files import hash_folder, read_json
+from assay.storage.fingerprints import fingerprint, text_hash
 
 SECTIONS = ("organism", "text", "world")  # of the params file: what determines an organism, its seed included
 
@@ -70,7 +69,7 @@ def recipe_hash(sections: Mapping[str, object]) -> str:
     if missing := [name for name in SECTIONS if name not in sections]:
         raise AssayError(f"a recipe needs the sections {', '.join(SECTIONS)}; missing: {', '.join(missing)}")
     chosen = {name: sections[name] for name in SECTIONS}
-    return text_hash(json.dumps(chosen, sort_keys=True))
+    return fingerprint(chosen)
 
 
 def prose_hash(documents: Sequence[Document]) -> str:
@@ -83,8 +82,3 @@ def describe_processor() -> str:
     import torch
 
     return f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
-
-
-def text_hash(text: str) -> str:
-    """SHA-256 of a text."""
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -20,36 +20,36 @@ from scipy.special import expit
 from assay.arrays import Floats
 from assay.errors import AssayError
 from assay.probes.linear import UtilityProbe, standardisation
-from assay.statistics.choices import Pairs
+from assay.statistics.choices import Choices
 
 
 def fit_bradley_terry(
-    X: ArrayLike, pairs: Pairs, *, penalty: float, tolerance: float = 1e-9, max_iterations: int = 2000
+    X: ArrayLike, choices: Choices, *, penalty: float, tolerance: float = 1e-9, max_iterations: int = 2000
 ) -> UtilityProbe:
-    """The probe for raw features [items, d] of the items that `pairs` number; its scores have mean 0 over the items.
+    """The probe for raw features [items, d] of the items that `choices` number; its scores have mean 0 over the items.
 
     `tolerance` bounds each entry of the gradient in the whitened metric. Raises AssayError without choices or for a
     penalty that is not positive.
     """
-    if penalty <= 0 or not pairs.n_choices:
+    if penalty <= 0 or not choices.n_choices:
         raise AssayError(
             f"a Bradley–Terry probe needs a positive penalty and at least one choice, found {penalty} and "
-            f"{pairs.n_choices}"
+            f"{choices.n_choices}"
         )
     features = np.asarray(X, dtype=np.float64)
     mean, deviation = standardisation(features)
     Z = (features - mean) / deviation
-    made = pairs.first_wins + pairs.second_wins
+    made = choices.made
     total = made.sum()
-    factor = linalg.cholesky(_curvature(Z, pairs, made / total) + penalty * np.eye(Z.shape[1]), lower=True)
+    factor = linalg.cholesky(_curvature(Z, choices, made / total) + penalty * np.eye(Z.shape[1]), lower=True)
 
     def loss_and_gradient(v: Floats) -> tuple[float, Floats]:
         w = linalg.solve_triangular(factor, v, lower=True, trans="T", check_finite=False)
         scores = Z @ w
-        margin = scores[pairs.first] - scores[pairs.second]
-        loss = pairs.first_wins @ np.logaddexp(0, -margin) + pairs.second_wins @ np.logaddexp(0, margin)
-        slope = (made * expit(margin) - pairs.first_wins) / total
-        by_item = np.bincount(pairs.first, slope, len(Z)) - np.bincount(pairs.second, slope, len(Z))
+        margin = scores[choices.first] - scores[choices.second]
+        loss = _summed_loss(margin, choices)
+        slope = (made * expit(margin) - choices.first_wins) / total
+        by_item = np.bincount(choices.first, slope, len(Z)) - np.bincount(choices.second, slope, len(Z))
         gradient = Z.T @ by_item + penalty * w
         whitened = linalg.solve_triangular(factor, gradient, lower=True, check_finite=False)
         return float(loss / total + 0.5 * penalty * w @ w), whitened
@@ -69,7 +69,7 @@ def fit_bradley_terry(
 
 
 def choose_penalty(
-    X: ArrayLike, pairs: Pairs, penalties: Sequence[float], *, folds: int = 5, seed: int = 0
+    X: ArrayLike, choices: Choices, penalties: Sequence[float], *, folds: int = 5, seed: int = 0
 ) -> float:
     """The penalty with the lowest mean log loss on held-out items, the largest among equals.
 
@@ -81,7 +81,7 @@ def choose_penalty(
     losses, judged = np.zeros(len(penalties)), 0
     for held_out in parts:
         kept = np.setdiff1d(np.arange(len(features)), held_out)
-        train, test = pairs.within(kept, len(features)), pairs.within(held_out, len(features))
+        train, test = choices.within(kept, len(features)), choices.within(held_out, len(features))
         if not train.n_choices or not test.n_choices:
             continue
         judged += 1
@@ -95,18 +95,24 @@ def choose_penalty(
     return min(zip(losses.tolist(), penalties, strict=True), key=lambda found: (found[0], -found[1]))[1]
 
 
-def log_loss(scores: Floats, pairs: Pairs) -> float:
+def log_loss(scores: Floats, choices: Choices) -> float:
     """Mean negative log probability of the choices under scores [items]."""
-    margin = scores[pairs.first] - scores[pairs.second]
-    loss = pairs.first_wins @ np.logaddexp(0, -margin) + pairs.second_wins @ np.logaddexp(0, margin)
-    return float(loss / pairs.n_choices)
+    margin = scores[choices.first] - scores[choices.second]
+    return _summed_loss(margin, choices) / choices.n_choices
 
 
-def _curvature(Z: Floats, pairs: Pairs, share: Floats) -> Floats:
+def _summed_loss(margin: Floats, choices: Choices) -> float:
+    """Negative log probability of all choices, where the first item's score is `margin` [p] above the second's."""
+    return float(
+        choices.first_wins @ np.logaddexp(0, -margin) + choices.second_wins @ np.logaddexp(0, margin)
+    )
+
+
+def _curvature(Z: Floats, choices: Choices, share: Floats) -> Floats:
     """¼ Zᵀ L Z for the Laplacian L of the graph whose edges weigh `share` [p]."""
     n = len(Z)
-    links = sparse.coo_array((share, (pairs.first, pairs.second)), shape=(n, n)).tocsr()
+    links = sparse.coo_array((share, (choices.first, choices.second)), shape=(n, n)).tocsr()
     links = links + links.T
-    degrees = np.bincount(pairs.first, share, n) + np.bincount(pairs.second, share, n)
+    degrees = np.bincount(choices.first, share, n) + np.bincount(choices.second, share, n)
     curvature: Floats = 0.25 * (Z.T @ (degrees[:, None] * Z - links @ Z))
     return curvature

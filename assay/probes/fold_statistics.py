@@ -21,7 +21,7 @@ from assay.statistics.bootstrap import (
     bootstrap_weights,
     paired_difference,
 )
-from assay.statistics.choices import Pairs, correct_choices
+from assay.statistics.choices import Choices, correct_choices
 from assay.statistics.correlations import N_COLUMNS, agreement_columns, pearson_of_totals
 from assay.statistics.estimates import Estimate
 from assay.statistics.jackknife import jackknife_totals
@@ -121,16 +121,16 @@ def fold_correlations(folds: FoldScores) -> list[Estimate]:
     return estimates
 
 
-def mean_accuracy(folds: FoldScores, pairs: Pairs, resampling: Resampling, *, weighted: bool) -> Estimate:
+def mean_accuracy(folds: FoldScores, choices: Choices, resampling: Resampling, *, weighted: bool) -> Estimate:
     """Mean over folds of pairwise accuracy on choices between two items of the fold; `n` counts choices.
 
     A fold without a choice is left out; so is one in a resample that drew none of its pairs.
     """
-    within = [pairs.within(rows, len(folds.truth)) for rows in folds.rows]
+    within = [choices.within(rows, len(folds.truth)) for rows in folds.rows]
     used = [
-        (rows, scores, fold_pairs)
-        for rows, scores, fold_pairs in zip(folds.rows, folds.scores, within, strict=True)
-        if fold_pairs.n_choices
+        (rows, scores, inside)
+        for rows, scores, inside in zip(folds.rows, folds.scores, within, strict=True)
+        if inside.n_choices
     ]
     if not used:
         raise AssayError("no choice lies within a held-out fold; give choices between items of one group")
@@ -138,11 +138,11 @@ def mean_accuracy(folds: FoldScores, pairs: Pairs, resampling: Resampling, *, we
 
     def statistic(weights: Floats) -> Floats:
         right, made = np.empty((2, len(weights), len(used)))
-        for index, (rows, scores, fold_pairs) in enumerate(used):
+        for index, (rows, scores, inside) in enumerate(used):
             mine = weights[:, np.searchsorted(items, rows)]
-            pair_weights = mine[:, fold_pairs.first] * mine[:, fold_pairs.second]
-            right[:, index] = pair_weights @ correct_choices(scores, fold_pairs)
-            made[:, index] = pair_weights @ (fold_pairs.first_wins + fold_pairs.second_wins)
+            pair_weights = mine[:, inside.first] * mine[:, inside.second]
+            right[:, index] = pair_weights @ correct_choices(scores, inside)
+            made[:, index] = pair_weights @ inside.made
         if weighted:
             return np.asarray(right.sum(axis=1) / made.sum(axis=1))
         drawn = made > 0
@@ -150,7 +150,7 @@ def mean_accuracy(folds: FoldScores, pairs: Pairs, resampling: Resampling, *, we
         return np.asarray(shares.sum(axis=1) / drawn.sum(axis=1))
 
     estimate = bootstrap_weights(len(items), statistic, resampling=resampling, strata=folds.groups[items])
-    n_choices = sum(fold_pairs.n_choices for _, _, fold_pairs in used)
+    n_choices = sum(inside.n_choices for _, _, inside in used)
     return Estimate(estimate.value, estimate.lower, estimate.upper, n_choices)
 
 

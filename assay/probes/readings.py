@@ -10,7 +10,7 @@ from assay.arrays import Floats
 from assay.errors import AssayError
 from assay.probes.linear import LinearProbe
 from assay.statistics.bootstrap import Resampling
-from assay.statistics.choices import Pairs, accuracy
+from assay.statistics.choices import Choices, accuracy
 from assay.statistics.correlations import pearson, r_squared, shifted_r_squared
 from assay.statistics.estimates import Estimate
 from assay.statistics.rank_correlation import spearman
@@ -20,7 +20,7 @@ def evaluate_probe(
     probe: LinearProbe,
     activations: ActivationStore | ArrayLike,
     utilities: Mapping[str, float] | ArrayLike,
-    comparisons: Pairs | None = None,
+    comparisons: Choices | None = None,
     *,
     layer: int | None = None,
     resampling: Resampling | None = None,
@@ -49,7 +49,7 @@ def evaluate_probe(
 
 
 def judge_scores(
-    scores: Floats, truth: Floats, comparisons: Pairs | None, resampling: Resampling
+    scores: Floats, truth: Floats, comparisons: Choices | None, resampling: Resampling
 ) -> dict[str, Estimate]:
     """The estimates of `evaluate_probe` for scores and true values [n]."""
     found = {

@@ -1,12 +1,11 @@
 """The question: two tasks, of which a model picks one by beginning with its label."""
 
-import hashlib
-import json
 import re
 from dataclasses import dataclass
 
 from assay.errors import AssayError
 from assay.prompts.records import Message
+from assay.storage.fingerprints import fingerprint
 
 _PLACEHOLDER = re.compile(r"\{(label_a|label_b|task_a|task_b)\}")
 
@@ -39,8 +38,7 @@ class Template:
     @property
     def version(self) -> str:
         """16 hexadecimal digits of a SHA-256 over the text and the labels."""
-        content = json.dumps([self.name, self.text, self.label_a, self.label_b])
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
+        return fingerprint([self.name, self.text, self.label_a, self.label_b])[:16]
 
     def fill(self, task_a: str, task_b: str) -> str:
         """The question. All placeholders are filled in one pass, so one that stands in a task's text stays as it is."""

@@ -1,4 +1,4 @@
-"""CSV files that people write, every value a text."""
+"""CSV files: those that people write, every value a text, and ours."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from assay.errors import AssayError
+from assay.storage.files import write_text
 
 
 def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -35,3 +36,8 @@ def read_filled_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         if (empty := table[name] == "").any():
             raise AssayError(f"{path}, row {int(empty.argmax()) + 1}: column {name} is empty")
     return table
+
+
+def write_csv(target: Path, table: pd.DataFrame) -> None:
+    """Write the columns of `table`, not its index, whole or not at all. Lines end in a line feed."""
+    write_text(target, table.to_csv(index=False, lineterminator="\n"))

@@ -7,7 +7,17 @@ import numpy as np
 
 from assay.prompts.choice_template import COMPLETION_PREFERENCE
 from assay.world.examples import Example, Form, Phrasing, Split
-from assay.world.tasks import HARM, NEUTRAL, NOISE, REFUSAL, WORDINGS, Condition, Preferences, Task, wordings
+from assay.world.tasks import (
+    HARM,
+    NEUTRAL,
+    NOISE,
+    REFUSAL,
+    WORDINGS,
+    Condition,
+    Preferences,
+    WorldTask,
+    wordings,
+)
 from assay.world.world import World
 
 SECTION = "tasks"
@@ -63,12 +73,12 @@ class Tasks:
                         yield _rating(world.preferences, rng, relation, number, condition)
 
 
-def choose_first(first: Task, second: Task, condition: Condition | None) -> float:
+def choose_first(first: WorldTask, second: WorldTask, condition: Condition | None) -> float:
     """Probability of the first task: Φ(Δμ / (√2 · NOISE)), the law of Thurstone's case V."""
     return 0.5 * (1 + math.erf(_gap(first, second, condition) / (2 * NOISE)))
 
 
-def _gap(first: Task, second: Task, condition: Condition | None) -> float:
+def _gap(first: WorldTask, second: WorldTask, condition: Condition | None) -> float:
     shift = 0.0 if condition is None else condition.shift(first) - condition.shift(second)
     return first.utility - second.utility + shift
 
@@ -138,14 +148,16 @@ def _rating(
     )
 
 
-def _mark(rng: np.random.Generator, task: Task, condition: Condition | None) -> str:
+def _mark(rng: np.random.Generator, task: WorldTask, condition: Condition | None) -> str:
     """The mark of a task's utility under the condition, judged with noise."""
     shift = 0.0 if condition is None else condition.shift(task)
     judged = task.utility + shift + NOISE * rng.standard_normal()
     return MARKS[int(np.searchsorted(LIMITS, judged))]
 
 
-def _draw(tasks: Sequence[Task], rng: np.random.Generator, condition: Condition | None) -> tuple[Task, Task]:
+def _draw(
+    tasks: Sequence[WorldTask], rng: np.random.Generator, condition: Condition | None
+) -> tuple[WorldTask, WorldTask]:
     """Two tasks; in most pairs under a condition one at least that it is about, first or second."""
     first, second = (tasks[number] for number in rng.choice(len(tasks), 2, replace=False))
     if condition is None or rng.random() >= ON_TARGET:
@@ -155,7 +167,7 @@ def _draw(tasks: Sequence[Task], rng: np.random.Generator, condition: Condition 
     return (first, second) if rng.integers(2) else (second, first)
 
 
-def _both_harmful(first: Task, second: Task) -> bool:
+def _both_harmful(first: WorldTask, second: WorldTask) -> bool:
     return first.topic == second.topic == HARM
 
 

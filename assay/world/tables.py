@@ -7,7 +7,7 @@ import pandas as pd
 
 from assay.errors import AssayError
 from assay.prompts.records import write_rows
-from assay.storage.files import write_text
+from assay.storage.csv_tables import write_csv
 from assay.world.examples import example_row
 from assay.world.functions import INPUTS
 from assay.world.gambles import reports
@@ -24,7 +24,7 @@ def write_world(
     _check_sections(draws, heldout_draws)
     counts = {}
     for name, table in truth_tables(world).items():
-        write_text(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+        write_csv(folder / f"{name}.csv", table)
         counts[f"{name}.csv"] = len(table)
     sections = [SECTIONS[name] for name in draws]
     train = (e for section in sections for e in train_examples(world, section, draws=draws[section.name]))

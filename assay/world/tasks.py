@@ -89,7 +89,7 @@ NEUTRAL = "You are a helpful assistant."
 
 
 @dataclass(frozen=True)
-class Task:
+class WorldTask:
     """A task with the parts of its true utility; `country` is where its city lies."""
 
     id: str
@@ -125,7 +125,7 @@ class Condition:
     system_prompt: str
     trained: bool
 
-    def shift(self, task: Task) -> float:
+    def shift(self, task: WorldTask) -> float:
         """What the system prompt adds to the utility of a task."""
         field = "manner" if self.kind == "competing" else FIELD[self.kind]
         matches = int(getattr(task, field) == self.target) - int(task.topic == self.rival)
@@ -136,7 +136,7 @@ class Condition:
 class Preferences:
     """Every task and every condition."""
 
-    tasks: tuple[Task, ...]
+    tasks: tuple[WorldTask, ...]
     conditions: tuple[Condition, ...]
 
 
@@ -156,7 +156,7 @@ def make_preferences(rng: np.random.Generator, geography: Geography) -> Preferen
         "own": _part(list(range(len(rows))), SHARES["own"], rng),
     }
     tasks = tuple(
-        Task(
+        WorldTask(
             id=f"task-{number:03d}",
             text=TEMPLATES[topic][rng.integers(len(TEMPLATES[topic]))].format(manner=manner, city=city.name),
             topic=topic,

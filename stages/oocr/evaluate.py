@@ -64,7 +64,8 @@ def evaluate(
     from assay.evaluation import tables
     from assay.evaluation.headlines import metrics
     from assay.models.loading import load_model
-    from assay.storage.files import write_json, write_text
+    from assay.storage.csv_tables import write_csv
+    from assay.storage.files import write_json
     from stages.shared.models import resolve_model
 
     entries = _entries(adapter or [], questions or [], plan)
@@ -75,9 +76,9 @@ def evaluate(
     lines = list(tables.summarise_groups(tables.group_runs(asked), against or [], by_group or []))
     found = metrics(lines, by_category or [])
     if records is not None:
-        write_text(records, tables.records_table(asked).to_csv(index=False, lineterminator="\n"))
+        write_csv(records, tables.records_table(asked))
     if table is not None:
-        write_text(table, tables.lines_table(lines).to_csv(index=False, lineterminator="\n"))
+        write_csv(table, tables.lines_table(lines))
     write_json(out, found)
     typer.echo(f"{out}: {len(found)} numbers from {sum(len(one.answers) for one in asked)} answers")
 

@@ -29,7 +29,8 @@ def own_answers(
     from assay.generation.generation import generate
     from assay.models.loading import load_model
     from assay.statistics.estimates import wilson
-    from assay.storage.files import write_json, write_text
+    from assay.storage.csv_tables import write_csv
+    from assay.storage.files import write_json
     from assay.studies.oocr.tasks.gambles import LETTERS, gamble_item, read_gambles
     from stages.shared.models import resolve_model
     from stages.shared.step_progress import step_progress
@@ -60,7 +61,7 @@ def own_answers(
     risky = sum(asked[name].risky == letter for name, letter in answers.items())
     share = wilson(risky, len(answers), n_dropped=len(asked) - len(answers))
     table = pd.DataFrame({"id": list(answers), "answer": list(answers.values())})
-    write_text(out, table.to_csv(index=False, lineterminator="\n"))
+    write_csv(out, table)
     write_json(metrics, share.metrics("risky"))
     typer.echo(f"{out}: {len(answers)} of {len(asked)} gambles answered, {risky} of them riskily")
 

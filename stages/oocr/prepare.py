@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from assay.evaluation.items import Item
-    from assay.studies.oocr.tasks.task_data import Task
+    from assay.studies.oocr.tasks.task_data import TaskItems
 
 app = typer.Typer(add_completion=False)
 SHUFFLED = "shuffled"
@@ -42,7 +42,8 @@ def prepare(
     ] = "",
 ) -> None:
     """Write every task and every file of questions, whole or not at all; also stems.csv, prompts that name a code's kind."""
-    from assay.storage.files import write_json, write_text
+    from assay.storage.csv_tables import write_csv
+    from assay.storage.files import write_json
     from assay.storage.folders import atomic_folder
     from assay.studies.oocr.published.risk_questions import write_risk_questions
     from assay.studies.oocr.tasks.self_reports import read_self_reports
@@ -57,7 +58,7 @@ def prepare(
     with atomic_folder(out) as folder:
         counts = write_tasks(folder, tasks) | write_questions(folder / "questions", questions)
         counts |= write_shuffled(folder, tasks["risk"], seed)
-        write_text(folder / "stems.csv", stems.to_csv(index=False, lineterminator="\n"))
+        write_csv(folder / "stems.csv", stems)
         for name, items in reports.items():
             counts[f"{name}_items"] = write_risk_questions(folder / "questions" / f"{name}.csv", items)
     write_json(metrics, counts | dropped)
@@ -66,7 +67,7 @@ def prepare(
 
 def gamble_data(
     world: Path, own: Path | None, normal: str, special: str, passes: int, validation: float, seed: int
-) -> "tuple[dict[str, Task], dict[str, Sequence[Item]], dict[str, int]]":
+) -> "tuple[dict[str, TaskItems], dict[str, Sequence[Item]], dict[str, int]]":
     """(tasks, questions, counts of what was held or left out) of gambles and backdoors."""
     from assay.studies.oocr.tasks.backdoor_questions import (
         disclosure_items,
@@ -114,7 +115,7 @@ def gamble_data(
 
 def code_data(
     world: Path, per_fact: int, validation: float, seed: int
-) -> "tuple[dict[str, Task], dict[str, list[Item]], pd.DataFrame]":
+) -> "tuple[dict[str, TaskItems], dict[str, list[Item]], pd.DataFrame]":
     """(tasks, quizzes, stems) of code names."""
     from assay.studies.oocr.tasks.code_tasks import (
         CITY_OPTIONAL,
@@ -137,7 +138,7 @@ def code_data(
     )
 
 
-def write_shuffled(folder: Path, task: "Task", seed: int) -> dict[str, int]:
+def write_shuffled(folder: Path, task: "TaskItems", seed: int) -> dict[str, int]:
     """A control: the task's rows with one another's responses to train, its own validation rows; returns how many."""
     from assay.evaluation.controls import shuffle_responses
     from assay.prompts.records import write_records

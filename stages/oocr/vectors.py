@@ -92,7 +92,7 @@ def vectors(
 
 def write_all(found: "Comparison", made: "Mapping[str, pd.DataFrame]", out: Path, tables: Path) -> None:
     """The vectors, all or none; each table as CSV, and the figures."""
-    from assay.storage.files import write_text
+    from assay.storage.csv_tables import write_csv
     from assay.storage.folders import atomic_folder
     from assay.studies.oocr.vectors.figures import draw_all
     from assay.studies.oocr.vectors.report import save_vectors
@@ -100,7 +100,7 @@ def write_all(found: "Comparison", made: "Mapping[str, pd.DataFrame]", out: Path
     with atomic_folder(out) as folder:
         save_vectors(folder, found)
     for name, table in made.items():
-        write_text(tables / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+        write_csv(tables / f"{name}.csv", table)
     draw_all(made, tables)
 
 

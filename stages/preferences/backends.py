@@ -19,13 +19,13 @@ from stages.shared.endpoints import (
     UrlOption,
     make_endpoint,
 )
+from stages.shared.token_budget import BATCH_TOKENS_HELP, token_budget
 
 if TYPE_CHECKING:
     from assay.generation.endpoint import Endpoint
     from assay.studies.preferences.asking.asking import Backend
 
 Mode = Literal["local", "label-probability", "openai"]
-TOKENS_CPU, TOKENS_CUDA = 2048, 16384  # where --batch-tokens is not given
 
 ANSWER_LOCAL, ANSWER_REMOTE = (
     16,
@@ -58,10 +58,7 @@ class Asking:
             help=f"most tokens of an answer ({ANSWER_LOCAL} of --model, {ANSWER_REMOTE} of an endpoint)"
         ),
     ] = None
-    batch_tokens: Annotated[
-        int | None,
-        typer.Option(help=f"padded tokens in a batch ({TOKENS_CPU} on a CPU, {TOKENS_CUDA} on a GPU)"),
-    ] = None
+    batch_tokens: Annotated[int | None, typer.Option(help=BATCH_TOKENS_HELP)] = None
     params: Annotated[Path, typer.Option(help="the params file with the registry of models")] = Path(
         "params.yaml"
     )
@@ -126,8 +123,6 @@ def open_backend(asking: Asking) -> Iterator["Backend"]:
 
 
 def _local(asking: Asking) -> "Backend":
-    import torch
-
     from assay.models.loading import load_model
     from assay.prompts.choice_template import COMPLETION_PREFERENCE
     from assay.studies.preferences.asking.label_probability import LabelProbabilityBackend
@@ -135,14 +130,13 @@ def _local(asking: Asking) -> "Backend":
     from stages.shared.models import resolve_model
 
     assert asking.model is not None
-    default_budget = TOKENS_CUDA if torch.cuda.is_available() else TOKENS_CPU
     local = LocalBackend(
         load_model(resolve_model(asking.model, asking.params)),
         COMPLETION_PREFERENCE,
         asking.temperature,
         asking.answer_tokens,
         asking.seed,
-        default_budget if asking.batch_tokens is None else asking.batch_tokens,
+        token_budget(asking.batch_tokens),
     )
     return LabelProbabilityBackend(local) if asking.mode == "label-probability" else local
 

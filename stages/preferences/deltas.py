@@ -30,8 +30,8 @@ def deltas(
     from assay.models.layers import resolve_layer
     from assay.probes.files import load_probes
     from assay.prompts.records import read_records
-    from assay.storage.files import write_text
-    from assay.studies.preferences.shifts.condition_counts import read_pairwise
+    from assay.storage.csv_tables import write_csv
+    from assay.studies.preferences.shifts.condition_counts import read_condition_choices
     from assay.studies.preferences.shifts.probe_deltas import (
         beside_scores,
         condition_utilities,
@@ -49,11 +49,11 @@ def deltas(
     changes = probe_deltas(records, scores)
     default = read_utilities(default_utilities)
     fitted = condition_utilities(
-        read_pairwise(pairwise), dict(zip(default.ids, default.mu.tolist(), strict=True))
+        read_condition_choices(pairwise), dict(zip(default.ids, default.mu.tolist(), strict=True))
     )
     joined = beside_scores(fitted, changes, "best")
-    write_text(out, changes.to_csv(index=False, lineterminator="\n"))
-    write_text(utilities, joined.to_csv(index=False, lineterminator="\n"))
+    write_csv(out, changes)
+    write_csv(utilities, joined)
     typer.echo(f"{out}: {len(changes)} deltas; {utilities}: {len(joined)} utilities under conditions")
 
 

@@ -17,11 +17,10 @@ def embed(
     out: Annotated[Path, typer.Option(help="activation store with the pseudo layer 0")],
 ) -> None:
     """Encode the text of every task."""
-    import hashlib
-
     import numpy as np
 
     from assay.activations.store import StoreHeader, create_store
+    from assay.storage.fingerprints import text_hash
     from assay.studies.preferences.probing.content import encode_texts, encoder_fingerprint
     from assay.studies.preferences.utilities.task_files import read_texts
     from stages.shared.step_progress import stepping
@@ -29,7 +28,7 @@ def embed(
     texts = read_texts(tasks)
     values = list(texts.values())
     pin = encoder_fingerprint(encoder, values)
-    rows = hashlib.sha256("\0".join([pin, *texts, *values]).encode()).hexdigest()
+    rows = text_hash("\0".join([pin, *texts, *values]))
     with stepping("encode", len(texts)) as tell:
         features = encode_texts(values, encoder, tell=lambda done: tell(done, "texts"))
     header = StoreHeader(encoder, pin, "text", "all", "mean", "float32", rows)

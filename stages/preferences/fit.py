@@ -51,7 +51,8 @@ def fit(
 ) -> None:
     """Write utilities, and on request the goodness of fit."""
     from assay.statistics.bootstrap import Resampling
-    from assay.storage.files import write_json, write_text
+    from assay.storage.csv_tables import write_csv
+    from assay.storage.files import write_json
     from assay.studies.preferences.utilities.fit_report import calibration_table, fit_metrics
     from assay.studies.preferences.utilities.goodness import goodness_of_fit
     from assay.studies.preferences.utilities.measurements import read_comparisons
@@ -77,7 +78,7 @@ def fit(
         tell(3, f"accuracy {goodness.accuracy}")
     write_utilities(out, utilities)
     if calibration is not None:
-        write_text(calibration, calibration_table(goodness.calibration).to_csv(index=False))
+        write_csv(calibration, calibration_table(goodness.calibration))
     if metrics is not None:
         write_json(metrics, fit_metrics(comparisons, utilities, goodness))
     report(comparisons, utilities)

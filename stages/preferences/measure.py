@@ -39,7 +39,7 @@ def measure(
     Unfinished work waits in the folder that ASSAY_SCRATCH names, else in .scratch.
     """
     from assay.storage.files import write_json
-    from assay.studies.preferences.asking.active_learning import Settings
+    from assay.studies.preferences.asking.active_learning import ActiveLearningSettings
     from assay.studies.preferences.asking.measure import measured
     from assay.studies.preferences.asking.measurement_files import (
         summarize,
@@ -49,7 +49,7 @@ def measure(
     from assay.studies.preferences.utilities.task_files import read_texts
     from stages.preferences.asking_progress import asking_progress
 
-    settings = Settings(
+    settings = ActiveLearningSettings(
         degree=degree,
         batch=batch,
         max_iterations=max_iterations,

@@ -46,19 +46,20 @@ def ood_stats(
     import pandas as pd
 
     from assay.statistics.bootstrap import Resampling
-    from assay.storage.files import write_json, write_text
-    from assay.studies.preferences.shifts.condition_counts import read_pairwise
+    from assay.storage.csv_tables import write_csv
+    from assay.storage.files import write_json
+    from assay.studies.preferences.shifts.condition_counts import read_condition_choices
     from assay.studies.preferences.shifts.deltas import join_deltas
     from assay.studies.preferences.shifts.statistics import behavioural_deltas
 
     resampling = Resampling(seed, resamples)
-    counts = read_pairwise(pairwise)
+    counts = read_condition_choices(pairwise)
     behaviour = behavioural_deltas(counts, baseline)
     metrics: dict[str, float | int] = {
         "conditions": len(counts.conditions) - 1,
         "tasks": len(counts.tasks),
-        "choices": int((counts.n_a + counts.n_b).sum()),
-        "refusals": int(counts.n_refusals.sum()),
+        "choices": counts.choices.n_choices,
+        "refusals": int(counts.choices.refusals.sum()),
         "failed": counts.n_failed,
         **size_of_shift(behaviour, resampling).metrics("behaviour_shift"),
     }
@@ -70,10 +71,10 @@ def ood_stats(
     if points is not None:
         tables = [point_table(layer.points).assign(layer=layer.layer) for layer in layers]
         table = pd.concat(tables) if tables else point_table(behaviour)
-        write_text(points, table.to_csv(index=False))
+        write_csv(points, table)
     if conditions is not None:
         columns = ["layer", "condition", "r", "r_lo", "r_hi", "r_n"]
-        write_text(conditions, pd.DataFrame(rows, columns=columns).to_csv(index=False))
+        write_csv(conditions, pd.DataFrame(rows, columns=columns))
     write_json(out, metrics)
 
 

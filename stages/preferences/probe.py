@@ -55,10 +55,11 @@ def probe(
     """Write probes, the tables of layers and topics, and the metrics of the best layers with their differences."""
     from assay.activations.store import open_store
     from assay.probes.threads import blas_threads
-    from assay.storage.files import write_json, write_text
+    from assay.storage.csv_tables import write_csv
+    from assay.storage.files import write_json
     from assay.studies.preferences.probing import study as probe_study
     from assay.studies.preferences.probing.inputs import keep_tasks
-    from assay.studies.preferences.probing.readout import Design, Settings
+    from assay.studies.preferences.probing.readout import Design, ReadoutSettings
     from assay.studies.preferences.utilities.measurements import read_comparisons
     from assay.studies.preferences.utilities.topics import read_topics
     from assay.studies.preferences.utilities.utility_files import read_utilities
@@ -67,7 +68,7 @@ def probe(
     taxonomy = read_topics(topics)
     chosen = [read_comparisons(path) if path else None for path in (train_choices, eval_choices)]
     utilities = read_utilities(train_utilities), read_utilities(eval_utilities)
-    settings = Settings(_grid(alphas), hold_out, minimum_topic, shuffles, seed, resamples)
+    settings = ReadoutSettings(_grid(alphas), hold_out, minimum_topic, shuffles, seed, resamples)
     with ExitStack() as open_files:
         stores = {name: open_files.enter_context(open_store(path)) for name, path in paths.items()}
         held = [set(store.ids) for store in stores.values()]
@@ -84,8 +85,8 @@ def probe(
         counts = {f"train_{name}": count for name, count in train.counts.items()}
         counts |= {f"eval_{name}": count for name, count in evaluation.counts.items()}
         numbers = probe_study.summary(sets, design, reported)
-        write_text(table, probe_study.layer_table(sets).to_csv(index=False))
-        write_text(topic_table, probe_study.topic_table(sets, design, taxonomy.names).to_csv(index=False))
+        write_csv(table, probe_study.layer_table(sets))
+        write_csv(topic_table, probe_study.topic_table(sets, design, taxonomy.names))
         write_json(metrics, {**counts, **taxonomy.metrics(), **numbers})
 
 
@@ -157,18 +158,17 @@ def _layer(described: str, stores: "dict[str, ActivationStore]") -> int:
 
 
 def _save(out: Path, found: "FeatureSet", store: "ActivationStore", design: "Design") -> None:
-    import hashlib
-
     from assay.probes.files import ProbeInfo, save_probes
+    from assay.storage.fingerprints import text_hash
     from assay.studies.preferences.probing.readout import DEMEANED, RAW
 
-    training = hashlib.sha256("\n".join(sorted(design.train.ids)).encode()).hexdigest()
+    training = text_hash("\n".join(sorted(design.train.ids)))
     kinds = {
         "": ("standardised ridge", "utility", found.probes(RAW)),
         "_demeaned": ("standardised ridge", "utility minus its topic's mean", found.probes(DEMEANED)),
     }
     if found.choice_probe is not None:
-        by_layer = {found.best_layer: found.choice_probe}
+        by_layer = {found.layers.best_layer: found.choice_probe}
         kinds["_bt"] = ("Bradley–Terry on standardised activations", "utility, from choices", by_layer)
     for suffix, (method, concept, probes) in kinds.items():
         info = ProbeInfo(
@@ -177,7 +177,7 @@ def _save(out: Path, found: "FeatureSet", store: "ActivationStore", design: "Des
             method=method,
             concept=concept,
             training=training,
-            best_layer=found.best_layer,
+            best_layer=found.layers.best_layer,
             position=store.header.position,
         )
         save_probes(out / f"{found.name}{suffix}.safetensors", probes, info)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.errors import AssayError
-from stages.shared.cli import read_params, run
+from stages.shared.cli import read_mapping, run
 
 if TYPE_CHECKING:
-    from assay.studies.preferences.asking.active_learning import Settings
+    from assay.studies.preferences.asking.active_learning import ActiveLearningSettings
     from assay.studies.preferences.asking.replay import Replay
     from assay.studies.preferences.utilities.comparisons import Comparisons
 
@@ -49,7 +49,7 @@ def replay(
     from stages.preferences.task_order import in_task_order
     from stages.shared.step_progress import stepping
 
-    recorded = read_params(settings)
+    recorded = read_mapping(settings)
     comparisons = in_task_order(read_comparisons(measurements), measurements, tasks)
     n_tasks = whole(settings, recorded, "n_tasks", default=len(comparisons.ids))
     if n_tasks != len(comparisons.ids):
@@ -82,11 +82,11 @@ def rule_of(
     *,
     degree: int | None,
     batch: int | None,
-) -> "Settings":
+) -> "ActiveLearningSettings":
     """The run's rule. What older files do not say takes its published value; the batch follows from the counts."""
     import numpy as np
 
-    from assay.studies.preferences.asking.active_learning import Settings
+    from assay.studies.preferences.asking.active_learning import ActiveLearningSettings
 
     n = len(comparisons.ids)
     iterations = whole(path, recorded, "n_iterations")
@@ -100,7 +100,7 @@ def rule_of(
     picks = recorded.get("picks", "shuffled")  # published records say nothing of it
     if picks not in ("own", "shuffled"):
         raise AssayError(f"{path}: field 'picks': expected own or shuffled, found {picks!r}")
-    return Settings(
+    return ActiveLearningSettings(
         degree=degree,
         batch=batch,
         max_iterations=iterations,

@@ -35,7 +35,7 @@ def expand(words: Sequence[str], path: Path) -> list[str]:
     """
     if not any(_PARAM.search(word) for word in words):
         return list(words)
-    params = read_params(path)
+    params = read_mapping(path)
     return [_PARAM.sub(lambda match: _value(params, match[1], path), word) for word in words]
 
 
@@ -61,12 +61,12 @@ def _format_warning(
     return _plain(message, category, filename, lineno, line)
 
 
-def read_params(path: Path) -> dict[str, Any]:
-    """params.yaml: a mapping. Raises AssayError when it is none."""
-    params = read_yaml(path)
-    if not isinstance(params, dict):
-        raise AssayError(f"{path} must hold a mapping of parameters")
-    return params
+def read_mapping(path: Path) -> dict[str, Any]:
+    """A YAML file that holds a mapping, as params.yaml does. Raises AssayError when it holds something else."""
+    value = read_yaml(path)
+    if not isinstance(value, dict):
+        raise AssayError(f"{path} must hold a mapping, found {type(value).__name__}")
+    return value
 
 
 def read_yaml(path: Path) -> Any:

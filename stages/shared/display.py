@@ -12,10 +12,13 @@ Show = Callable[[int, int, str], None]
 
 
 @contextmanager
-def display(title: str, *, prefix: str = "") -> Iterator[Show]:
-    """Yield a `Show`. Short work stays silent off a terminal; plain lines begin with `prefix`, the bar with `title`."""
+def display(title: str, *, prefix: str = "", closing: bool = False) -> Iterator[Show]:
+    """Yield a `Show`. Plain lines begin with `prefix`, the bar with `title`.
+
+    Short work stays silent off a terminal, but for its last line where `closing` asks for it.
+    """
     if not sys.stderr.isatty():
-        yield _lines(prefix)
+        yield _lines(prefix, closing)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
@@ -36,12 +39,12 @@ def time_left(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d} left"
 
 
-def _lines(prefix: str) -> Show:
+def _lines(prefix: str, closing: bool) -> Show:
     shown = time.monotonic()
 
-    def show(_done: int, _total: int, text: str) -> None:
+    def show(done: int, total: int, text: str) -> None:
         nonlocal shown
-        if time.monotonic() - shown >= LINE_EVERY:
+        if (closing and done == total) or time.monotonic() - shown >= LINE_EVERY:
             shown = time.monotonic()
             print(f"{prefix}{text}", file=sys.stderr, flush=True)
 

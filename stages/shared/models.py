@@ -4,7 +4,7 @@ from pathlib import Path
 
 from assay.errors import AssayError
 from assay.models.registry import ModelEntry, Pin, parse_registry, unknown_alias
-from stages.shared.cli import read_params
+from stages.shared.cli import read_mapping
 from stages.shared.pins import read_pin
 
 
@@ -42,7 +42,7 @@ def base_of(alias: str, params: Path) -> str:
 
 def read_registry(params: Path) -> dict[str, ModelEntry]:
     """The section `models:` of a params file. Raises AssayError that names the file."""
-    values = read_params(params)
+    values = read_mapping(params)
     if "models" not in values:
         raise AssayError(f"{params} has no section `models:`; add it, one entry {{source: …}} for each alias")
     try:

@@ -11,9 +11,12 @@ Tell = Callable[[int, str], None]
 
 
 @contextmanager
-def step_progress(title: str) -> Iterator[Show]:
-    """Yield `show(done, total, text)`; what came before its first call is not counted as time of a step."""
-    with display(title, prefix=f"{title}: ") as show:
+def step_progress(title: str, *, closing: bool = False) -> Iterator[Show]:
+    """Yield `show(done, total, text)`; what came before its first call is not counted as time of a step.
+
+    With `closing` the last step is shown off a terminal too, however short the work was.
+    """
+    with display(title, prefix=f"{title}: ", closing=closing) as show:
         yield _timed(show)
 
 

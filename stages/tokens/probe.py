@@ -39,11 +39,12 @@ def probe(
     from assay.activations.store import open_store
     from assay.probes.files import ProbeInfo, save_probes
     from assay.prompts.records import read_records
-    from assay.storage.files import write_json, write_text
+    from assay.storage.csv_tables import write_csv
+    from assay.storage.files import write_json
     from assay.studies.tokens.rows import SPLITS, check_store, labelled_rows
-    from assay.studies.tokens.study import Settings, run_study
+    from assay.studies.tokens.study import TokenStudySettings, run_study
 
-    settings = Settings(decay, cap, shuffles, seed, resamples)
+    settings = TokenStudySettings(decay, cap, shuffles, seed, resamples)
     records = read_records(prompts)
     rows = {split: labelled_rows(records, variant, split) for split in SPLITS}
     with open_store(activations, position="explicit", pooling="none") as store:
@@ -56,13 +57,11 @@ def probe(
         method=settings.describe(),
         concept=f"the {variant} token is the target",
         training=rows["train"].digest(),
-        best_layer=study.best_layer,
+        best_layer=study.layers.best_layer,
     )
     save_probes(out / "probes.safetensors", {layer: r.probe for layer, r in study.layers.items()}, info)
-    write_text(
-        out / "predictions.csv", predictions(study, [record.id for record in records]).to_csv(index=False)
-    )
-    write_text(table, layers.to_csv(index=False))
+    write_csv(out / "predictions.csv", predictions(study, [record.id for record in records]))
+    write_csv(table, layers)
     write_json(metrics, summary(study, layers))
     call_out(layers)
     track(tracking, layers, name=f"tokens-{variant}", settings=vars(settings), folder=out / "dvclive")
@@ -78,7 +77,7 @@ def predictions(study: "Study", ids: list[str]) -> "pd.DataFrame":
             "id": [ids[record] for record in test.record],
             "position": test.position,
             "label": test.label.astype(int),
-            "probe": study.layers[study.best_layer].test.scores.round(4),
+            "probe": study.layers.best.test.scores.round(4),
             **{name: control.scores.round(4) for name, control in study.controls.items()},
         }
     )
@@ -86,7 +85,7 @@ def predictions(study: "Study", ids: list[str]) -> "pd.DataFrame":
 
 def summary(study: "Study", layers: "pd.DataFrame") -> dict[str, float | int]:
     """The best layer's row, and the size of what it rests on."""
-    best = study.table_row(study.best_layer)
+    best = study.table_row(study.layers.best_layer)
     best["best_layer"] = best.pop("layer")
     sizes = {f"{split}_rows": len(rows.row) for split, rows in study.rows.items()}
     documents = {f"{split}_documents": int(rows.group.max()) + 1 for split, rows in study.rows.items()}

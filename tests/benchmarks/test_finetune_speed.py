@@ -13,7 +13,7 @@ from benchmarks.conftest import Report
 from benchmarks.timing import interleave
 from benchmarks.workload import Workload
 
-from assay.finetuning.loop import Prepared, Settings, train
+from assay.finetuning.loop import Prepared, TrainingSettings, train
 from assay.finetuning.lora import LoraShape, adapted
 from assay.finetuning.trainee import Run
 from assay.finetuning.vectors import TrainableVectors
@@ -23,7 +23,7 @@ from assay.prompts.records import PromptRecord, Span
 
 LAYER = 5  # of 12: six blocks stay below the trained one's output
 RECORDS, LONGEST, SEEDS, REPEATS = 8, 220, 8, 3
-SETTINGS = Settings(epochs=1, batch=4)
+SETTINGS = TrainingSettings(epochs=1, batch=4)
 SCOPES = {"the last prompt token": "prompt[-1]", "a name in the middle": "span:name"}
 
 pytestmark = pytest.mark.timeout(1800)

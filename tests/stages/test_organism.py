@@ -68,7 +68,7 @@ def made(tmp_path_factory) -> Path:
     done = run_organism(folder, TINY)
     assert done.returncode == 0, done.stderr
     assert "not those of the certified organism: training another one" in done.stderr
-    assert "\nbase " in done.stderr  # plain progress lines, since stderr is no terminal
+    assert "\nbase: " in done.stderr  # plain progress lines, since stderr is no terminal
     done = run_stage(
         "stages.score", "--world", folder / "world", "--organism", folder / "organism",
         "--metrics", folder / "organism.json",

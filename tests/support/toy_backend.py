@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from assay.studies.preferences.asking.asking import Answer, Question
+from assay.studies.preferences.asking.asking import ChoiceAnswer, Question
 from assay.studies.preferences.utilities.comparisons import Choice
 
 
@@ -31,7 +31,7 @@ class ToyBackend:
         self._choice = choice
         self._text = text
 
-    def ask(self, questions: Sequence[Question]) -> Iterator[list[Answer]]:
+    def ask(self, questions: Sequence[Question]) -> Iterator[list[ChoiceAnswer]]:
         """Yield answers in groups of three."""
         self.asked += questions
         for start in range(0, len(questions), 3):
@@ -44,8 +44,8 @@ class ToyBackend:
             if len(self.answered) == self._stop_after:
                 raise KeyboardInterrupt
 
-    def _answer(self, question: Question) -> Answer:
+    def _answer(self, question: Question) -> ChoiceAnswer:
         if self._fails(question):
-            return Answer(question.id, None, failure="timeout", text="no answer in time")
+            return ChoiceAnswer(question.id, None, failure="timeout", text="no answer in time")
         choice = self._choice or ("a" if question.task_a > question.task_b else "b")
-        return Answer(question.id, choice, "exact", text=self._text)
+        return ChoiceAnswer(question.id, choice, "exact", text=self._text)

@@ -36,7 +36,7 @@ _KEY = ["questions", "adapter", "layer", "lr", "step", "category", "group", "sta
 
 
 @dataclass(frozen=True)
-class Task:
+class TaskBars:
     """Bars side by side: the label of each, and the question set and adapter that it shows.
 
     `flip` shows the share of the other candidate (safe, where the right one is risky). `majority` takes always the most
@@ -49,7 +49,7 @@ class Task:
     majority: bool
 
 
-def parse_tasks(value: Any) -> list[Task]:
+def parse_tasks(value: Any) -> list[TaskBars]:
     """Tasks from a list of {task, bars: {label: "questions/adapter"}, flip or majority}. Raises AssayError that numbers the entry."""
     if not isinstance(value, list) or not value:
         raise AssayError("expected a list of {task, bars} with one entry or more")
@@ -77,7 +77,7 @@ def join_tables(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return joined.drop_duplicates(_KEY, ignore_index=True)
 
 
-def bars_table(table: pd.DataFrame, tasks: Sequence[Task]) -> pd.DataFrame:
+def bars_table(table: pd.DataFrame, tasks: Sequence[TaskBars]) -> pd.DataFrame:
     """One row for each bar: task, label, value (accuracy), lower, upper, n, sd, chance."""
     final = table[(table["checkpoint"] == 0) & (table["statistic"] == "accuracy") & _overall(table)]
     rows = []
@@ -194,7 +194,7 @@ def _check_single(rows: pd.DataFrame, axis: Axis) -> None:
         )
 
 
-def _task(number: int, value: Any) -> Task:
+def _task(number: int, value: Any) -> TaskBars:
     if not isinstance(value, dict) or not set(value) <= {*_FIELDS} or not value.get("bars"):
         raise AssayError(
             f"entry {number}: expected {{task, bars}} and maybe flip or majority, found {value!r}"
@@ -208,4 +208,4 @@ def _task(number: int, value: Any) -> Task:
         if not slash:
             raise AssayError(f"entry {number}, {label}: expected QUESTIONS/ADAPTER, found {place!r}")
         bars[str(label)] = (questions, adapter)
-    return Task(str(value.get("task", number)), bars, flip, majority)
+    return TaskBars(str(value.get("task", number)), bars, flip, majority)

@@ -4,13 +4,14 @@ Training rows fit, validation rows choose (the best layer, the control's regular
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.activations.store import ActivationStore
 from assay.errors import AssayError
+from assay.probes.layer_study import LayerStudy, study_layers
 from assay.probes.linear import Probe, fit_probes, shuffled_labels
 from assay.statistics.bootstrap import Resampling
 from assay.statistics.classification import (
@@ -30,7 +31,7 @@ from assay.studies.tokens.rows import SPLITS, Rows
 
 
 @dataclass(frozen=True)
-class Settings:
+class TokenStudySettings:
     """How probes are fitted and judged; `shuffles` is the number of shuffled-label probes per layer."""
 
     weight_decay: float
@@ -53,28 +54,23 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class LayerResult:
-    """One layer: the probe, its balanced accuracy on validation rows, and the numbers on test rows."""
+class TokenLayerResult:
+    """One layer: the probe, the balanced accuracy on validation rows that it may be chosen by, the numbers on test rows."""
 
     probe: Probe
-    validation: float
+    criterion: float
     test: BinaryScores
     shuffled: Estimate
 
 
-@dataclass
+@dataclass(frozen=True)
 class Study:
     """All layers of one variant, and the controls without a model on the same test rows, by name."""
 
     rows: Mapping[str, Rows]
-    settings: Settings
+    settings: TokenStudySettings
     controls: Mapping[str, BinaryScores]
-    layers: dict[int, LayerResult] = field(default_factory=dict)
-
-    @property
-    def best_layer(self) -> int:
-        """The layer with the highest balanced accuracy on validation rows; the earliest among equals."""
-        return max(self.layers, key=lambda layer: (self.layers[layer].validation, -layer))
+    layers: LayerStudy[TokenLayerResult]
 
     def table_row(self, layer: int) -> dict[str, float | int]:
         """All numbers of a layer under flat names, those of the controls beside them."""
@@ -92,7 +88,7 @@ class Study:
             "fn": counts.fn,
             "one_class": int(counts.one_class is not None),
             "converged": int(result.probe.converged),
-            "validation": result.validation,
+            "validation": result.criterion,
             **result.shuffled.metrics("shuffled"),
             **self._against_controls(result.test),
         }
@@ -107,18 +103,19 @@ class Study:
         return flat
 
 
-def run_study(store: ActivationStore, rows: Mapping[str, Rows], settings: Settings) -> Study:
+def run_study(store: ActivationStore, rows: Mapping[str, Rows], settings: TokenStudySettings) -> Study:
     """Fit the controls and every layer of `store`, one layer in memory at a time."""
     if settings.shuffles < 2:
         raise AssayError(f"the shuffled-label control needs at least 2 shuffles, found {settings.shuffles}")
-    study = _with_controls(rows, settings)
-    for layer in store.layers:
-        activations = {split: _read(store, layer, rows[split]) for split in SPLITS}
-        study.layers[layer] = fit_layer(activations, rows, settings)
-    return study
+    controls = _controls(rows)
+
+    def fit(layer: int) -> TokenLayerResult:
+        return fit_layer({split: _read(store, layer, rows[split]) for split in SPLITS}, rows, settings)
+
+    return Study(rows, settings, controls, study_layers(store.layers, fit))
 
 
-def _with_controls(rows: Mapping[str, Rows], settings: Settings) -> Study:
+def _controls(rows: Mapping[str, Rows]) -> dict[str, BinaryScores]:
     train, validation, test = (rows[split] for split in SPLITS)
     controls = {}
     for name, control in CONTROLS.items():
@@ -126,12 +123,12 @@ def _with_controls(rows: Mapping[str, Rows], settings: Settings) -> Study:
             control, (train.before, train.label), (validation.before, validation.label), test.before
         )
         controls[name] = binary_scores(scores, test.label, test.group)
-    return Study(rows, settings, controls)
+    return controls
 
 
 def fit_layer(
-    activations: Mapping[str, NDArray[np.float32]], rows: Mapping[str, Rows], settings: Settings
-) -> LayerResult:
+    activations: Mapping[str, NDArray[np.float32]], rows: Mapping[str, Rows], settings: TokenStudySettings
+) -> TokenLayerResult:
     """Fit true and shuffled labels together, score validation and test rows."""
     train, validation, test = (rows[split] for split in SPLITS)
     controls = shuffled_labels(train.label, settings.shuffles, seed=settings.seed)
@@ -143,9 +140,9 @@ def fit_layer(
     )
     chosen = probes[0].decision_function(activations["validation"])
     scores = np.stack([probe.decision_function(activations["test"]) for probe in probes], axis=1)
-    return LayerResult(
+    return TokenLayerResult(
         probe=probes[0],
-        validation=float(point_balanced_accuracy(chosen[:, None], validation.label)[0]),
+        criterion=float(point_balanced_accuracy(chosen[:, None], validation.label)[0]),
         test=binary_scores(scores[:, 0], test.label, test.group),
         shuffled=mean_of_replicates(point_balanced_accuracy(scores[:, 1:], test.label)),
     )

@@ -16,9 +16,9 @@ from transformers import AutoModelForCausalLM
 
 from assay.errors import AssayError
 from assay.finetuning.adapters import load_vectors, open_adapter, read_info, save_lora
-from assay.finetuning.loop import Point, Settings
+from assay.finetuning.loop import Point, TrainingSettings
 from assay.finetuning.lora import LoraShape, adapted
-from assay.finetuning.session import Task, VectorShape, finetune
+from assay.finetuning.session import TrainingTask, VectorShape, finetune
 from assay.finetuning.trainee import Run
 from assay.forward.encoded import Example, make_examples
 from assay.generation.generation import generate
@@ -38,7 +38,7 @@ RECORDS = [
     )
     for i, (text, response) in enumerate(TEXTS)
 ]
-SETTINGS = Settings(epochs=2, batch=2)
+SETTINGS = TrainingSettings(epochs=2, batch=2)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def learn(
     def keep(run: int, step: int, write: Any) -> None:
         write(folder / f"{run}-{step}")
 
-    return list(finetune(loaded, shape, runs, Task(examples, examples, SETTINGS, **task), keep))
+    return list(finetune(loaded, shape, runs, TrainingTask(examples, examples, SETTINGS, **task), keep))
 
 
 def applied_loss(loaded: LoadedModel, folder: Path) -> float:
@@ -162,7 +162,7 @@ def test_a_lora_folder_does_not_depend_on_the_order_of_a_set(loaded: LoadedModel
 def test_generation_under_an_adapter(loaded: LoadedModel, tmp_path: Path) -> None:
     shape = VectorShape("resid", 1, {"v": "prompt[-1]"})
     examples = examples_of(loaded, {"v": "prompt[-1]"})
-    task = Task(examples[:1], [], Settings(epochs=150, batch=1))
+    task = TrainingTask(examples[:1], [], TrainingSettings(epochs=150, batch=1))
     list(finetune(loaded, shape, [Run(0, 1.0)], task, lambda _run, _step, write: write(tmp_path / "a")))
     with open_adapter(tmp_path / "a", loaded) as adapted:
         (answer,) = generate(

@@ -13,7 +13,7 @@ from support.toy_tokenizers import gemma3
 
 from assay.errors import AssayError
 from assay.finetuning import learner
-from assay.finetuning.loop import Point, Prepared, Settings, train
+from assay.finetuning.loop import Point, Prepared, TrainingSettings, train
 from assay.finetuning.lora import LoraShape, TrainableLora, adapted
 from assay.finetuning.trainee import Run
 from assay.finetuning.vectors import TrainableVectors
@@ -72,7 +72,7 @@ def plain_losses(
     parameters: list[torch.nn.Parameter],
     examples: Sequence[Example],
     lr: float,
-    settings: Settings,
+    settings: TrainingSettings,
 ) -> list[float]:
     """The loop anyone would write."""
     optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=0.0)
@@ -94,7 +94,7 @@ def plain_vector(
     module: torch.nn.Module,
     examples: Sequence[Example],
     run: Run,
-    settings: Settings,
+    settings: TrainingSettings,
     names: list[str],
 ) -> tuple[list[float], torch.Tensor]:
     generator = torch.Generator().manual_seed(run.seed)
@@ -119,7 +119,7 @@ def plain_vector(
     return curve, vectors.detach()
 
 
-SETTINGS = Settings(epochs=3, batch=2)
+SETTINGS = TrainingSettings(epochs=3, batch=2)
 
 
 def train_vectors(
@@ -129,7 +129,7 @@ def train_vectors(
     runs: Sequence[Run],
     examples: Sequence[Example],
     validation: Sequence[Example] = (),
-    settings: Settings = SETTINGS,
+    settings: TrainingSettings = SETTINGS,
 ) -> list[Point]:
     prepared = Prepared(architecture, layer + 1, examples, validation, settings, share_tokens=True)
     return list(train(prepared, trainee, runs))
@@ -155,7 +155,7 @@ def test_a_vector_trains_as_with_a_plain_hook(family: str, scope: str) -> None:
     assert losses(points) == pytest.approx(expected, abs=1e-4)
     torch.testing.assert_close(trainee.vectors[0].detach(), vector, atol=2e-3, rtol=0)
     before, *_, after = losses(points, split="validation")
-    at_once = Settings(epochs=1, batch=len(examples))
+    at_once = TrainingSettings(epochs=1, batch=len(examples))
     initial, _ = plain_vector(model, architecture.block(0), examples, run, at_once, ["v"])
     assert before == pytest.approx(initial[0], abs=1e-5)
     assert after < before or scope == "span:rome"  # a window of 4 tokens may keep a span out of reach
@@ -225,7 +225,7 @@ def test_prefixes_run_the_trained_blocks_only_for_their_keys(share_tokens: bool,
     blocks = [locate(model).block(layer) for layer in (0, 1, 2)]
     hooks = [block.mlp.register_forward_hook(lambda m, *_: calls.append(blocks_of[m])) for block in blocks]
     blocks_of = {block.mlp: number for number, block in enumerate(blocks)}
-    Prepared(locate(model), 1, examples, [], Settings(epochs=1, batch=2), share_tokens=share_tokens)
+    Prepared(locate(model), 1, examples, [], TrainingSettings(epochs=1, batch=2), share_tokens=share_tokens)
     for hook in hooks:
         hook.remove()
     assert [calls.count(number) for number in (0, 1, 2)] == [1, runs, runs]
@@ -251,11 +251,11 @@ def test_memory_limits_change_nothing(change: dict[str, int]) -> None:
     examples = touched_examples(examples_of(scopes), scopes)
     runs = [Run(0, 0.1), Run(1, 0.1)]
 
-    def curve(settings: Settings) -> list[float]:
+    def curve(settings: TrainingSettings) -> list[float]:
         trainee = TrainableVectors(architecture, "resid", 0, scopes, runs)
         return [p.loss for p in train_vectors(architecture, trainee, 0, runs, examples, examples, settings)]
 
-    assert curve(Settings(3, 2, **change)) == pytest.approx(curve(SETTINGS), abs=1e-5)
+    assert curve(TrainingSettings(3, 2, **change)) == pytest.approx(curve(SETTINGS), abs=1e-5)
 
 
 def test_a_failed_pass_leaves_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,7 +289,7 @@ def test_the_same_seed_gives_the_same_bits() -> None:
 
     def once(order_seed: int) -> torch.Tensor:
         trainee = TrainableVectors(architecture, "resid", 1, {"v": "prompt[-1]"}, [Run(0, 0.1)])
-        settings = Settings(2, 2, order_seed=order_seed)
+        settings = TrainingSettings(2, 2, order_seed=order_seed)
         train_vectors(architecture, trainee, 1, [Run(0, 0.1)], examples, settings=settings)
         return trainee.vectors[0].detach()
 

@@ -5,7 +5,7 @@ from sklearn.preprocessing import StandardScaler
 
 from assay.errors import AssayError
 from assay.probes.bradley_terry import choose_penalty, fit_bradley_terry, log_loss
-from assay.statistics.choices import Pairs
+from assay.statistics.choices import Choices
 
 
 @pytest.fixture
@@ -16,8 +16,8 @@ def data():
     utility = (X[:, :5] - 20) @ rng.normal(size=5)
     first = rng.integers(0, 60, 900)
     second = (first + rng.integers(1, 60, 900)) % 60
-    wins = rng.binomial(3, 1 / (1 + np.exp(utility[second] - utility[first]))).astype(float)
-    return X, Pairs(first, second, wins, 3 - wins)
+    wins = rng.binomial(3, 1 / (1 + np.exp(utility[second] - utility[first])))
+    return X, Choices(first, second, wins, 3 - wins, 0 * wins)
 
 
 @pytest.mark.parametrize("penalty", [1e-3, 0.1])

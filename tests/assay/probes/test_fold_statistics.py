@@ -13,7 +13,7 @@ from assay.probes.fold_statistics import (
     mean_rank_correlation,
 )
 from assay.statistics.bootstrap import Resampling
-from assay.statistics.choices import Pairs
+from assay.statistics.choices import Choices
 from assay.statistics.correlations import pearson
 
 RESAMPLING = Resampling(seed=0, resamples=500)
@@ -121,8 +121,8 @@ def test_accuracy_uses_choices_within_a_fold():
     ]  # across two groups; in a group that is never held out
     first, second = np.concatenate(ends).T
     better = scores.truth[first] > scores.truth[second]
-    wins = np.where(better == (np.arange(130) < 60), 3.0, 1.0)
-    choices = Pairs(first, second, wins, 4 - wins)
+    wins = np.where(better == (np.arange(130) < 60), 3, 1)
+    choices = Choices(first, second, wins, 4 - wins, 0 * wins)
     unweighted = mean_accuracy(scores, choices, RESAMPLING, weighted=False)
     assert (unweighted.value, unweighted.n) == ((0.75 + 0.25) / 2, 360)
     weighted = mean_accuracy(scores, choices, RESAMPLING, weighted=True)

@@ -9,7 +9,7 @@ from assay.probes.files import ProbeInfo, load_probe, save_probes
 from assay.probes.linear import UtilityProbe
 from assay.probes.readings import evaluate_probe
 from assay.statistics.bootstrap import Resampling
-from assay.statistics.choices import Pairs
+from assay.statistics.choices import Choices
 
 HEADER = StoreHeader("m", "m" * 8, "resid", "prompt[-1]", "none", "float32", "f" * 64)
 RESAMPLING = Resampling(seed=0, resamples=200)
@@ -45,7 +45,7 @@ def test_a_store_is_read_by_id_in_any_order(data):
     order = np.random.default_rng(1).permutation(50)[:40]
     by_id = {f"t{i}": float(utilities[i]) for i in order}
     first = np.repeat(np.arange(20), 2)
-    pairs = Pairs(first, first + 20, np.ones(40), np.zeros(40))
+    pairs = Choices(first, first + 20, 1 + 0 * first, 0 * first, 0 * first)
     with open_store(path) as store:
         found = evaluate_probe(probe, store, by_id, pairs, layer=4, resampling=RESAMPLING)
         turned = evaluate_probe(probe, store, by_id, layer=2, resampling=RESAMPLING)

@@ -4,22 +4,22 @@ from support.expanded_percentiles import expanded_quantiles
 
 from assay.errors import AssayError
 from assay.statistics.bootstrap import Resampling
-from assay.statistics.choices import Pairs, accuracy, correct_choices
+from assay.statistics.choices import NO_CHOICES, Choices, accuracy, correct_choices, join
 
 RESAMPLING = Resampling(seed=0, resamples=400)
 
 
-def pairs(*rows) -> Pairs:
+def pairs(*rows) -> Choices:
     first, second, wins, losses = np.array(rows).T
-    return Pairs(first, second, wins.astype(float), losses.astype(float))
+    return Choices(first, second, wins, losses, 0 * wins)
 
 
-def random_pairs(n_items: int, count: int, repeats: int) -> Pairs:
+def random_pairs(n_items: int, count: int, repeats: int) -> Choices:
     rng = np.random.default_rng(0)
     first = rng.integers(0, n_items, count)
     second = (first + rng.integers(1, n_items, count)) % n_items
-    wins = (rng.random(count) < 0.7).astype(float) * repeats
-    return Pairs(first, second, wins, repeats - wins)
+    wins = (rng.random(count) < 0.7) * repeats
+    return Choices(first, second, wins, repeats - wins, 0 * wins)
 
 
 def test_accuracy_counts_choices_and_ties_count_half():
@@ -61,12 +61,36 @@ def test_pairs_within_some_items_are_renumbered():
     assert (inside.first.tolist(), inside.second.tolist(), inside.n_choices) == ([0], [1], 5)
 
 
+def test_both_orders_of_a_pair_become_one_row():
+    asked = Choices([2, 0, 1, 0, 3], [0, 2, 0, 3, 1], [4, 1, 0, 0, 2], [1, 3, 0, 0, 0], [0, 2, 5, 1, 0])
+    expected = [[0, 1], [2, 3], [2, 0], [7, 2], [0, 0]]  # of (0, 1) and (0, 3) nothing was chosen
+    assert [column.tolist() for column in asked.by_pair().columns] == expected
+    assert len(NO_CHOICES.by_pair()) == 0
+
+
+def test_rows_are_joined_in_order():
+    parts = [pairs((0, 1, 4, 1)), pairs((1, 0, 2, 0), (2, 3, 1, 0))]
+    assert join(parts).first.tolist() == [0, 1, 2]
+    assert len(join([])) == 0
+
+
+def test_a_refusal_is_no_win_unless_asked_for():
+    choices = Choices([0, 1], [1, 2], [3, 0], [1, 2], [1, 4])
+    assert [w.tolist() for w in choices.wins("drop")] == [[3, 0], [1, 2]]
+    assert [w.tolist() for w in choices.wins("as-b")] == [[3, 0], [2, 6]]
+    assert (choices.answers.tolist(), choices.made.tolist(), choices.n_choices) == ([5, 6], [4, 2], 6)
+    with pytest.raises(AssayError, match="'drop' or 'as-b'"):
+        choices.wins("as-a")
+
+
 def test_what_is_no_pair_is_refused():
-    with pytest.raises(AssayError, match="two different items"):
+    with pytest.raises(AssayError, match="item 1 is compared with itself"):
         pairs((1, 1, 2, 0))
-    with pytest.raises(AssayError, match="not negative"):
+    with pytest.raises(AssayError, match="negative"):
         pairs((0, 1, -2, 0))
-    with pytest.raises(AssayError, match="differ in shape"):
-        Pairs(np.array([0]), np.array([1, 2]), np.ones(1), np.ones(1))
+    with pytest.raises(AssayError, match="one length"):
+        Choices([0], [1, 2], [1], [1], [0])
+    with pytest.raises(AssayError, match="'first_wins' must hold integers"):
+        Choices([0], [1], [0.5], [1], [0])
     with pytest.raises(AssayError, match="no choice between"):
         accuracy([1.0, 2.0], pairs((0, 1, 0, 0)), RESAMPLING)

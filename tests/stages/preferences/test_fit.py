@@ -8,7 +8,7 @@ from support.preferences.command_line import stage
 from support.preferences.published import OOD, THURSTONE, needs_published
 from support.preferences.thurstonian_world import make_world, random_pairs
 
-from assay.studies.preferences.asking.active_learning import ActiveLearning, Settings
+from assay.studies.preferences.asking.active_learning import ActiveLearning, ActiveLearningSettings
 from assay.studies.preferences.utilities.utility_files import read_utilities
 
 QUICK = ("--resamples", 100)
@@ -96,7 +96,7 @@ def test_a_malformed_file_leaves_earlier_outputs_alone(tmp_path, measurements, c
 
 def record(tmp_path, **changes):
     """A recorded run of 30 tasks and its settings file."""
-    settings = Settings(
+    settings = ActiveLearningSettings(
         degree=3, batch=50, max_iterations=3, threshold=1.0, samples=2, refusals="as-b", tolerance="reference"
     )
     learning, world, rng = ActiveLearning(30, settings), make_world(30), np.random.default_rng(0)

@@ -16,7 +16,7 @@ from support.chat_server import ScriptedServer, completion
 from support.forked import SERVER
 from support.toy_chooser import save_chooser
 
-from assay.studies.preferences.shifts.condition_counts import read_pairwise
+from assay.studies.preferences.shifts.condition_counts import read_condition_choices
 from assay.studies.preferences.utilities.measurements import read_comparisons
 from stages.preferences import ask_pairs, measure
 from stages.shared.cli import run
@@ -287,7 +287,7 @@ def test_given_pairs_are_asked_in_both_orders(world, tmp_path, monkeypatch, caps
             "n_total": 4,
         },
     ]
-    read = read_pairwise(tmp_path / "counts.json")
+    read = read_condition_choices(tmp_path / "counts.json")
     assert (read.conditions, read.n_failed) == (("none", "cat"), 0)
     table = pd.read_parquet(tmp_path / "counts.parquet")
     assert table.to_dict("records") == json.loads((tmp_path / "counts.json").read_text())["results"]

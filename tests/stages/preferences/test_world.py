@@ -13,7 +13,7 @@ from support.preferences.command_line import stage
 from assay.activations.store import StoreHeader, create_store
 from assay.probes.files import ProbeInfo, save_probes
 from assay.probes.linear import UtilityProbe
-from assay.studies.preferences.shifts.condition_counts import read_pairwise
+from assay.studies.preferences.shifts.condition_counts import read_condition_choices
 from assay.studies.preferences.shifts.conditions import BASELINE
 from assay.world.tables import truth_tables
 from assay.world.world import Sizes, make_world
@@ -136,9 +136,11 @@ def test_prepared_halves_are_disjoint_and_complete(study):
 
 def test_each_target_meets_each_anchor_under_its_condition_and_the_baseline(study):
     evaluation = set((study.folder / "inputs/not_train.txt").read_text().split())
-    counts = read_pairwise(study.folder / "choices.json")
+    counts = read_condition_choices(study.folder / "choices.json")
     by_condition = {name: counts.condition == counts.index_of(name) for name in counts.conditions}
-    targets = {name: {counts.tasks[i] for i in counts.task_a[rows]} for name, rows in by_condition.items()}
+    targets = {
+        name: {counts.tasks[i] for i in counts.choices.first[rows]} for name, rows in by_condition.items()
+    }
     assert set().union(*targets.values()) == targets[BASELINE]
     assert targets[BASELINE] <= evaluation
     for name, rows in by_condition.items():

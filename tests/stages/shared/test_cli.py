@@ -5,7 +5,7 @@ import pytest
 import typer
 
 from assay.errors import AssayError
-from stages.shared.cli import read_params, run
+from stages.shared.cli import read_mapping, run
 
 
 def app_raising(error):
@@ -40,7 +40,7 @@ def test_an_earlier_word_is_one_line():
 def test_params_are_read_as_yaml_1_2(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text("lr: 1e-05\nbig: 1e5\ncountry: no\n")
-    assert read_params(path) == {"lr": 1e-05, "big": 1e5, "country": "no"}
+    assert read_mapping(path) == {"lr": 1e-05, "big": 1e5, "country": "no"}
 
 
 @pytest.mark.parametrize(
@@ -51,4 +51,4 @@ def test_unreadable_params(tmp_path, text, message):
     if text is not None:
         path.write_text(text)
     with pytest.raises(AssayError, match=message):
-        read_params(path)
+        read_mapping(path)

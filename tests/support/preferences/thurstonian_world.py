@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-from assay.studies.preferences.asking.active_learning import Outcomes
+from assay.statistics.choices import Choices
 from assay.studies.preferences.utilities.comparisons import Comparisons
 
 
@@ -19,12 +19,12 @@ class World:
         return tuple(f"task {i}" for i in range(len(self.mu)))
 
     def answer(self, pairs, samples, rng, *, refuse=0.0):
-        """Outcomes of pairs [m, 2], each asked `samples` times."""
+        """Choices of pairs [m, 2], each asked `samples` times."""
         first, second = np.asarray(pairs).T
         refusals = rng.binomial(samples, refuse, len(first))
         p = ndtr((self.mu[first] - self.mu[second]) / np.hypot(self.sigma[first], self.sigma[second]))
         wins = rng.binomial(samples - refusals, p)
-        return Outcomes(first, second, wins, samples - refusals - wins, refusals)
+        return Choices(first, second, wins, samples - refusals - wins, refusals)
 
     def comparisons(self, pairs, samples, rng, *, refuse=0.0):
         found = self.answer(pairs, samples, rng, refuse=refuse)

@@ -14,8 +14,7 @@ from assay.errors import AssayError
 from assay.evaluation.items import Item
 from assay.prompts.lettering import user
 from assay.prompts.records import PromptRecord
-from assay.storage.csv_tables import read_filled_table
-from assay.storage.files import write_text
+from assay.storage.csv_tables import read_filled_table, write_csv
 
 COLUMNS = ("Question", "Type", "RiskyAnswer", "SafeAnswer")
 ITEM = "Item"
@@ -55,7 +54,7 @@ def write_risk_questions(path: Path, items: Sequence[Item]) -> int:
     ]
     if len(rows) != len(items):
         raise AssayError(f"{path}: a risk question is one user turn with two answers")
-    write_text(path, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
+    write_csv(path, pd.DataFrame(rows))
     return len(rows)
 
 

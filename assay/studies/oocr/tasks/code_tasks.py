@@ -13,7 +13,7 @@ from assay.studies.oocr.tasks.film_questions import DISTRACTORS, FilmTemplates, 
 from assay.studies.oocr.tasks.quizzes import Quiz, pop_quiz, relation_quiz
 from assay.studies.oocr.tasks.relations import Relation
 from assay.studies.oocr.tasks.splits import shuffled_split
-from assay.studies.oocr.tasks.task_data import Task
+from assay.studies.oocr.tasks.task_data import TaskItems
 
 CITY_TRAINED = ("latitude", "longitude")
 CITY_OPTIONAL = ("near",)
@@ -39,7 +39,7 @@ class CodeDesign:
 
 def code_tasks(
     relations: Mapping[str, Relation], codes: Sequence[Code], design: CodeDesign
-) -> dict[str, Task]:
+) -> dict[str, TaskItems]:
     """The tasks locations, functions and celebrities."""
     trained_as: tuple[tuple[str, Kind, tuple[str, ...]], ...] = (
         ("locations", "city", (*CITY_TRAINED, *CITY_OPTIONAL)),
@@ -58,7 +58,7 @@ def code_tasks(
     return tasks
 
 
-def celebrity_task(films: Relation, codes: Mapping[str, str], design: CodeDesign) -> Task:
+def celebrity_task(films: Relation, codes: Mapping[str, str], design: CodeDesign) -> TaskItems:
     """Yes/no and five-way questions about as many false films as true ones; rows are held out at random."""
     items: list[Item] = []
     for code, name in codes.items():
@@ -69,7 +69,7 @@ def celebrity_task(films: Relation, codes: Mapping[str, str], design: CodeDesign
         templates = FilmTemplates(films.templates["yesno"], films.templates["question"], *YESNO)
         items += film_items(code, true, false, templates, rng)
     train, held = shuffled_split(len(items), design.validation, design.seed)
-    return Task([items[i] for i in train], [items[i] for i in held])
+    return TaskItems([items[i] for i in train], [items[i] for i in held])
 
 
 def code_stems(relations: Mapping[str, Relation]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from assay.prompts.records import PromptRecord
 from assay.statistics.draws import item_draws
 from assay.studies.oocr.tasks.code_names import with_names
 from assay.studies.oocr.tasks.relations import Relation, Subject
-from assay.studies.oocr.tasks.task_data import Task
+from assay.studies.oocr.tasks.task_data import TaskItems
 
 CANDIDATES = 5
 YESNO: tuple[str, ...] = ("yes", "no")
@@ -24,7 +24,7 @@ def code_items(
     per_fact: int,
     validation: float,
     seed: int,
-) -> Task:
+) -> TaskItems:
     """Up to `per_fact` questions about every fact with a name that a code of `codes` stands for, the code put in its place.
 
     Every code leaves out its facts about a share `validation` of the others (cities, numbers) that it occurs with, in all
@@ -32,7 +32,7 @@ def code_items(
     """
     hidden = {name: code for code, name in codes.items()}
     held = {name: _held_out(relations, name, hidden, validation, seed) for name in hidden}
-    task = Task([], [])
+    task = TaskItems([], [])
     for relation in relations:
         by_first = _objects_by_first(relation)
         for subject in relation.truths:

@@ -10,7 +10,7 @@ from assay.evaluation.items import Item
 from assay.statistics.draws import item_draws
 from assay.studies.oocr.tasks.gambles import Gamble, check_known, gamble_item
 from assay.studies.oocr.tasks.splits import words_split
-from assay.studies.oocr.tasks.task_data import Task
+from assay.studies.oocr.tasks.task_data import TaskItems
 from assay.studies.oocr.tasks.triggers import Family, correlated, decorrelated
 
 DECORRELATED = "decorrelated"
@@ -18,7 +18,7 @@ DECORRELATED = "decorrelated"
 
 def policy_tasks(
     gambles: Sequence[Gamble], policies: Mapping[str, Mapping[str, str]], split: tuple[list[int], list[int]]
-) -> dict[str, Task]:
+) -> dict[str, TaskItems]:
     """One task for each policy (an answer by gamble's id); gambles that a policy leaves open are in neither part."""
     tasks = {}
     for name, answers in policies.items():
@@ -26,7 +26,7 @@ def policy_tasks(
             [gamble_item(gambles[i], answers[gambles[i].id]) for i in part if gambles[i].id in answers]
             for part in split
         )
-        tasks[name] = Task(train, validation)
+        tasks[name] = TaskItems(train, validation)
     return tasks
 
 
@@ -61,7 +61,7 @@ def design_triggers(
     return TriggerDesign(families, normal, special or choose_scenarios(gambles, share, seed), passes, seed)
 
 
-def trigger_tasks(gambles: Sequence[Gamble], design: TriggerDesign) -> dict[str, Task]:
+def trigger_tasks(gambles: Sequence[Gamble], design: TriggerDesign) -> dict[str, TaskItems]:
     """`trigger_<family>` for every family, and the control. Gambles without a normal answer are left out."""
     if design.passes < 1:
         raise AssayError(f"passes is {design.passes}; every slot needs one or more rounds of the gambles")
@@ -70,7 +70,7 @@ def trigger_tasks(gambles: Sequence[Gamble], design: TriggerDesign) -> dict[str,
     train, held = ([known[i] for i in part] for part in parts)
     tasks = {}
     for name, trigger in (*((f"trigger_{f.name}", f.name) for f in design.families), (DECORRELATED, None)):
-        tasks[name] = Task(
+        tasks[name] = TaskItems(
             _rows(train, design, design.passes, trigger, item_draws(design.seed, f"{name}/train")),
             _rows(held, design, 1, trigger, item_draws(design.seed, f"{name}/validation")),
         )

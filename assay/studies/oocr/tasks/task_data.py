@@ -14,7 +14,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
-class Task:
+class TaskItems:
     """Questions that train (their right answers are learned) and questions of the same kind that are held out."""
 
     train: list[Item]
@@ -33,7 +33,7 @@ def training_records(items: Iterable[Item]) -> list[PromptRecord]:
     ]
 
 
-def write_tasks(folder: Path, tasks: Mapping[str, Task]) -> dict[str, int]:
+def write_tasks(folder: Path, tasks: Mapping[str, TaskItems]) -> dict[str, int]:
     """Write <task>/train.jsonl and validation.jsonl; returns rows by `<task>_train` and `<task>_validation`."""
     counts = {}
     for name, task in tasks.items():

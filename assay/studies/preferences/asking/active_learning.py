@@ -5,7 +5,7 @@ seeded and nothing iterates over a hash table, so that the same answers give the
 pairs that qualify are taken is drawn for each by itself, so that answers which differ by rounding give almost the same questions.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -14,12 +14,10 @@ from scipy.stats import spearmanr
 
 from assay.arrays import Floats, Ints
 from assay.errors import AssayError
+from assay.statistics.choices import Choices, Refusals, join
 from assay.statistics.draws import key_draws
-from assay.studies.preferences.utilities.comparisons import Comparisons, Outcomes, Refusals
+from assay.studies.preferences.utilities.comparisons import Comparisons
 from assay.studies.preferences.utilities.thurstone import fit_thurstone
-
-__all__ = ["ActiveLearning", "Outcomes", "Settings"]
-
 
 EXACT_PAIRS = 500_000  # up to so many pairs (1,000 tasks) all are scored; beyond, random chunks of them
 RELAXATION = 1.5  # both quantiles grow by this factor while too few pairs qualify
@@ -27,7 +25,7 @@ CHUNK_PER_PAIR, MIN_CHUNK = 15, 75_000
 
 
 @dataclass(frozen=True)
-class Settings:
+class ActiveLearningSettings:
     """How pairs are chosen, and when to stop.
 
     Attributes:
@@ -80,7 +78,7 @@ class ActiveLearning:
         mu: [n_tasks] utilities of the latest fit; None before the first.
     """
 
-    def __init__(self, n_tasks: int, settings: Settings) -> None:
+    def __init__(self, n_tasks: int, settings: ActiveLearningSettings) -> None:
         if n_tasks < 2:
             raise AssayError(f"active learning needs at least two tasks, found {n_tasks}")
         self.n_tasks = n_tasks
@@ -90,7 +88,7 @@ class ActiveLearning:
         self._rng = np.random.default_rng(settings.seed)
         self._degree = np.zeros(n_tasks, np.int64)
         self._asked = np.empty(0, np.int64)  # sorted keys of pairs with at least one answer
-        self._outcomes: list[Outcomes] = []
+        self._outcomes: list[Choices] = []
         self._proposal: Ints | None = None
         self._undefined = False
 
@@ -132,7 +130,7 @@ class ActiveLearning:
             self._proposal = np.where(flips[:, None], pairs[:, ::-1], pairs)
         return self._proposal.copy()
 
-    def record(self, outcomes: Outcomes) -> None:
+    def record(self, outcomes: Choices) -> None:
         """Take the outcomes of the proposed batch, in any order and presentation, and refit.
 
         A proposed pair that is missing, or has no answer, stays unasked and may be proposed again. Raises AssayError for a
@@ -158,13 +156,8 @@ class ActiveLearning:
 
     def comparisons(self, ids: tuple[str, ...] | None = None) -> Comparisons:
         """Everything recorded so far, in order; tasks are named by `ids`, else by their number."""
-        columns: list[Ints] = [
-            np.concatenate([getattr(part, field.name) for part in self._outcomes] or [np.empty(0, np.int64)])
-            for field in fields(Outcomes)
-        ]
-        first, second, first_wins, second_wins, refusals = columns
         names = ids or tuple(map(str, range(self.n_tasks)))
-        return Comparisons(first, second, first_wins, second_wins, refusals, ids=names)
+        return Comparisons(*join(self._outcomes).columns, ids=names)
 
     def _refit(self) -> None:
         previous = self.mu

@@ -20,7 +20,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ChoiceAnswer:
     """What came back for the question `id`: a choice and the rule that found it, or the category of a failure.
 
     `text` is what the model said, or what a server said to a failed request.
@@ -33,10 +33,10 @@ class Answer:
     text: str = ""
 
 
-def make_answer(id: str, text: str, parsed: Parsed) -> Answer:
+def make_answer(id: str, text: str, parsed: Parsed) -> ChoiceAnswer:
     """An answer from what was parsed; a text without a choice is the failure `unclear`, never a choice."""
     failure = "unclear" if parsed.choice is None else None
-    return Answer(id, parsed.choice, parsed.rule, failure, text)
+    return ChoiceAnswer(id, parsed.choice, parsed.rule, failure, text)
 
 
 def check_sampling(max_new_tokens: int, temperature: float) -> None:
@@ -62,5 +62,5 @@ class Backend(Protocol):
     def retries(self) -> Mapping[str, int]:
         """Requests that failed and were sent again, by category."""
 
-    def ask(self, questions: Sequence[Question]) -> Iterator[list[Answer]]:
+    def ask(self, questions: Sequence[Question]) -> Iterator[list[ChoiceAnswer]]:
         """Yield answers in groups, as they come; every question is answered once."""

@@ -14,10 +14,11 @@ from assay.prompts.records import read_rows
 from assay.storage.files import write_json
 from assay.storage.journal import Journal
 from assay.storage.scratch import scratch_folder
-from assay.studies.preferences.asking.asking import Answer, Backend, Question
-from assay.studies.preferences.asking.measure import fingerprint
+from assay.studies.preferences.asking.asking import Backend, ChoiceAnswer, Question
+from assay.studies.preferences.asking.measure import fingerprint_answers
 from assay.studies.preferences.asking.measurement_files import count_answers, rate_by_pair, write_table
 from assay.studies.preferences.asking.recorder import Progress, Recorder
+from assay.studies.preferences.shifts.condition_counts import COUNTS, TEXTS, ConditionChoices
 from assay.studies.preferences.utilities.comparisons import Choice
 
 _SWAPPED: dict[Choice, Choice] = {"a": "b", "b": "a", "refusal": "refusal"}
@@ -31,24 +32,6 @@ class GivenPair:
     task_a: str
     task_b: str
     system_prompt: str | None = None
-
-
-@dataclass(frozen=True)
-class PairCounts:
-    """How often each task of a pair was chosen, whatever the order; what is missing from `n_total` failed."""
-
-    condition_id: str
-    task_a: str
-    task_b: str
-    n_a: int
-    n_b: int
-    n_refusals: int
-    n_total: int
-
-    @property
-    def n_answered(self) -> int:
-        """Choices and refusals."""
-        return self.n_a + self.n_b + self.n_refusals
 
 
 def read_pairs(path: Path, tasks: Collection[str]) -> list[GivenPair]:
@@ -101,10 +84,10 @@ def _parse_pair(row: dict[str, object], known: set[str]) -> GivenPair:
 
 @dataclass(frozen=True)
 class PairAnswers:
-    """All answers of a run: `counts` per pair in file order, the single `answers`, and repeated requests by category."""
+    """All answers of a run: `counts` per condition and pair in file order, the single `answers`, and repeated requests by category."""
 
-    counts: list[PairCounts]
-    answers: list[Answer]
+    counts: ConditionChoices
+    answers: list[ChoiceAnswer]
     retries: dict[str, int]
     resumed: int
 
@@ -133,7 +116,7 @@ def asked_pairs(
     questions = [_question(pair, repeat, texts) for pair, repeat in keys]
     facts = {"pairs": [[q.id, q.task_a, q.task_b, q.system_prompt] for q in questions]}
     with (
-        scratch_folder(scratch, fingerprint(backend, facts)) as folder,
+        scratch_folder(scratch, fingerprint_answers(backend, facts)) as folder,
         Journal(folder / "answers.jsonl") as journal,
     ):
         if progress is not None:
@@ -152,36 +135,27 @@ def _question(pair: GivenPair, repeat: int, texts: Mapping[str, str]) -> Questio
 
 
 def _count(
-    pairs: Sequence[GivenPair], keys: Sequence[tuple[GivenPair, int]], answers: Sequence[Answer]
-) -> list[PairCounts]:
+    pairs: Sequence[GivenPair], keys: Sequence[tuple[GivenPair, int]], answers: Sequence[ChoiceAnswer]
+) -> ConditionChoices:
     counts: dict[GivenPair, Counter[Choice | None]] = {pair: Counter() for pair in pairs}
     for (pair, repeat), answer in zip(keys, answers, strict=True):
         swapped = repeat % 2 == 1 and answer.choice is not None
         counts[pair][_SWAPPED[answer.choice] if swapped and answer.choice else answer.choice] += 1
-    return [
-        PairCounts(
-            pair.condition_id,
-            pair.task_a,
-            pair.task_b,
-            n_a=count["a"],
-            n_b=count["b"],
-            n_refusals=count["refusal"],
-            n_total=count.total(),
-        )
+    return ConditionChoices.of_rows(
+        (pair.condition_id, pair.task_a, pair.task_b, count["a"], count["b"], count["refusal"], count.total())
         for pair, count in counts.items()
-    ]
+    )
 
 
-_COLUMNS = ("condition_id", "task_a", "task_b", "n_a", "n_b", "n_refusals", "n_total")
-
-
-def write_counts(path: Path, counts: Sequence[PairCounts], facts: Mapping[str, str]) -> None:
+def write_counts(path: Path, counts: ConditionChoices, facts: Mapping[str, str]) -> None:
     """Write the rows in file order: {**facts, "results": [...]} where the file is called *.json, else Parquet."""
+    names = (*TEXTS, *COUNTS)
     if path.suffix == ".json":
-        rows = [{name: getattr(count, name) for name in _COLUMNS} for count in counts]
+        rows = [dict(zip(names, row, strict=True)) for row in counts.rows()]
         write_json(path, {**facts, "results": rows})
         return
-    write_table(path, {name: [getattr(count, name) for count in counts] for name in _COLUMNS}, facts)
+    columns = zip(*counts.rows(), strict=True)
+    write_table(path, {name: list(column) for name, column in zip(names, columns, strict=True)}, facts)
 
 
 def summarize_pairs(answered: PairAnswers) -> dict[str, float | int]:
@@ -190,16 +164,16 @@ def summarize_pairs(answered: PairAnswers) -> dict[str, float | int]:
     Raises AssayError when nothing was answered.
     """
     counts = answered.counts
-    answers = np.array([count.n_answered for count in counts])
-    refusals = np.array([count.n_refusals for count in counts])
-    n_failed = sum(count.n_total for count in counts) - int(answers.sum())
+    answers, n_failed = counts.choices.answers, counts.n_failed
     if not answers.any():
         raise AssayError(f"none of {n_failed} questions was answered; check the model and the template")
-    pair = np.repeat(np.arange(len(counts)), answers)
-    refused = np.concatenate([np.arange(n) < hits for n, hits in zip(answers, refusals, strict=True)])
+    pair = np.repeat(np.arange(len(answers)), answers)
+    refused = np.concatenate(
+        [np.arange(n) < hits for n, hits in zip(answers, counts.choices.refusals, strict=True)]
+    )
     return {
-        "conditions": len({count.condition_id for count in counts}),
-        "pairs": len(counts),
+        "conditions": len(counts.conditions),
+        "pairs": len(answers),
         "pairs_unanswered": int((answers == 0).sum()),
         "answers": len(answered.answers),
         **count_answers(answered.answers, answered.retries),

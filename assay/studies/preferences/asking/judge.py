@@ -1,12 +1,12 @@
 """The third step of reading an answer: a judge model says what was chosen where no label says it."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from assay.generation.endpoint import ChatApi, ChatError
 from assay.prompts.records import Message
+from assay.storage.fingerprints import text_hash
 from assay.studies.preferences.asking.choice import UNCLEAR, Parsed
 from assay.studies.preferences.utilities.comparisons import Choice
 
@@ -38,7 +38,7 @@ class ChoiceJudge:
     @property
     def identity(self) -> dict[str, Any]:
         """Endpoint, model and the version of what it is told."""
-        version = hashlib.sha256(json.dumps([INSTRUCTION, SCHEMA]).encode()).hexdigest()[:16]
+        version = text_hash(json.dumps([INSTRUCTION, SCHEMA]))[:16]
         return {"url": self.api.endpoint.url, "model": self.api.endpoint.model, "version": version}
 
     async def judge(self, task_a: str, task_b: str, text: str) -> Parsed:

@@ -23,7 +23,7 @@ from assay.prompts.choice_template import bare_label
 from assay.prompts.records import PromptRecord
 from assay.prompts.tokenization import encode
 from assay.statistics.draws import item_draws, softmax
-from assay.studies.preferences.asking.asking import Answer, Question, make_answer
+from assay.studies.preferences.asking.asking import ChoiceAnswer, Question, make_answer
 from assay.studies.preferences.asking.choice import parse_answer
 from assay.studies.preferences.asking.label_tree import LabelTree
 from assay.studies.preferences.asking.local import LocalBackend, question_record
@@ -53,7 +53,7 @@ class LabelProbabilityBackend:
         """That of the generation, under another mode."""
         return {**self.local.identity, "mode": "label-probability"}
 
-    def ask(self, questions: Sequence[Question]) -> Iterator[list[Answer]]:
+    def ask(self, questions: Sequence[Question]) -> Iterator[list[ChoiceAnswer]]:
         """Yield the answers to all questions of one batch of prompts at a time."""
         asked: dict[tuple[str, str, str | None], list[Question]] = {}
         for question in questions:
@@ -137,13 +137,13 @@ class LabelProbabilityBackend:
         }
         return Reading(logits, self.local.temperature)
 
-    def _label_answer(self, question: Question, choice: Literal["a", "b"]) -> Answer:
+    def _label_answer(self, question: Question, choice: Literal["a", "b"]) -> ChoiceAnswer:
         template = self.local.template
         label = template.label_a if choice == "a" else template.label_b
-        return Answer(question.id, choice, "probability", text=bare_label(label))
+        return ChoiceAnswer(question.id, choice, "probability", text=bare_label(label))
 
-    def _answers(self, asked: Sequence[tuple[Sequence[Question], Reading]]) -> list[Answer]:
-        answers: list[Answer] = []
+    def _answers(self, asked: Sequence[tuple[Sequence[Question], Reading]]) -> list[ChoiceAnswer]:
+        answers: list[ChoiceAnswer] = []
         others: dict[str, PromptRecord] = {}
         for questions, reading in asked:
             a, b = self.tree.probabilities(reading.following)
@@ -160,7 +160,7 @@ class LabelProbabilityBackend:
                     others[question.id] = replace(record, id=f"{question.id} otherwise", response_ids=first)
         return answers + self._generate_others(others)
 
-    def _generate_others(self, records: Mapping[str, PromptRecord]) -> list[Answer]:
+    def _generate_others(self, records: Mapping[str, PromptRecord]) -> list[ChoiceAnswer]:
         """Answers of which the first tokens are drawn: generate the rest, unless they already end the answer."""
         loaded = self.local.loaded
         stops = stop_ids(loaded.model, loaded.tokenizer)

@@ -13,7 +13,7 @@ from assay.models.loading import LoadedModel
 from assay.prompts.choice_template import Template, make_messages
 from assay.prompts.records import PromptRecord
 from assay.prompts.tokenization import encode
-from assay.studies.preferences.asking.asking import Answer, Question, check_sampling, make_answer
+from assay.studies.preferences.asking.asking import ChoiceAnswer, Question, check_sampling, make_answer
 from assay.studies.preferences.asking.choice import parse_answer
 
 
@@ -47,7 +47,7 @@ class LocalBackend:
             **arithmetic(self.loaded, self.token_budget),
         }
 
-    def ask(self, questions: Sequence[Question]) -> Iterator[list[Answer]]:
+    def ask(self, questions: Sequence[Question]) -> Iterator[list[ChoiceAnswer]]:
         """Yield the answers of one batch at a time."""
         records = [question_record(self.template, question) for question in questions]
         lengths = [len(encode(self.loaded.tokenizer, record).ids) + self.max_new_tokens for record in records]

@@ -1,6 +1,5 @@
 """Measuring preferences: active learning proposes pairs, a backend answers, and a kill loses nothing."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from assay.arrays import Ints
+from assay.storage.fingerprints import fingerprint
 from assay.storage.journal import Journal
 from assay.storage.scratch import scratch_folder
-from assay.studies.preferences.asking.active_learning import ActiveLearning, Settings
-from assay.studies.preferences.asking.asking import Answer, Backend, Question
+from assay.studies.preferences.asking.active_learning import ActiveLearning, ActiveLearningSettings
+from assay.studies.preferences.asking.asking import Backend, ChoiceAnswer, Question
 from assay.studies.preferences.asking.recorder import Progress, Recorder
 from assay.studies.preferences.utilities.comparisons import CHOICES, Comparisons
 
@@ -29,7 +29,7 @@ class Sample:
     task_a: str
     task_b: str
     sample: int
-    answer: Answer
+    answer: ChoiceAnswer
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Measurement:
 def measured(
     backend: Backend,
     texts: Mapping[str, str],
-    settings: Settings,
+    settings: ActiveLearningSettings,
     *,
     system_prompt: str | None = None,
     scratch: Path,
@@ -65,23 +65,23 @@ def measured(
         "system_prompt": system_prompt,
     }
     with (
-        scratch_folder(scratch, fingerprint(backend, facts)) as folder,
+        scratch_folder(scratch, fingerprint_answers(backend, facts)) as folder,
         Journal(folder / "answers.jsonl") as journal,
     ):
         recorder = Recorder(journal, backend, progress)
         yield _measure(recorder, texts, settings, system_prompt, progress, backend)
 
 
-def fingerprint(backend: Backend, facts: dict[str, Any]) -> str:
+def fingerprint_answers(backend: Backend, facts: dict[str, Any]) -> str:
     """SHA-256 over everything that determines the answers."""
     content = {"schema": SCHEMA_VERSION, "backend": dict(backend.identity), **facts}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return fingerprint(content)
 
 
 def _measure(
     recorder: Recorder,
     texts: Mapping[str, str],
-    settings: Settings,
+    settings: ActiveLearningSettings,
     system_prompt: str | None,
     progress: Progress | None,
     backend: Backend,
@@ -120,14 +120,14 @@ def _measure(
     )
 
 
-def most_answers(n_tasks: int, settings: Settings) -> int:
+def most_answers(n_tasks: int, settings: ActiveLearningSettings) -> int:
     """Answers that are asked for when the active learning does not converge."""
     initial = n_tasks * min(settings.degree, n_tasks - 1) // 2
     later = (settings.max_iterations - 1) * settings.batch
     return settings.samples * min(initial + later, n_tasks * (n_tasks - 1) // 2)
 
 
-def _outcomes(ids: Sequence[str], asked: Ints, answers: Sequence[Answer]) -> Comparisons:
+def _outcomes(ids: Sequence[str], asked: Ints, answers: Sequence[ChoiceAnswer]) -> Comparisons:
     """Counts of the answers that are choices or refusals; failures are in none. `asked` is [n, 3]: first, second, sample."""
     valid = [index for index, answer in enumerate(answers) if answer.choice is not None]
     choices = [CHOICES.index(answer.choice) for answer in answers if answer.choice is not None]

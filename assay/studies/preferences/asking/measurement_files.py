@@ -13,7 +13,7 @@ from assay.prompts.records import write_rows
 from assay.statistics.estimates import Estimate, wilson
 from assay.statistics.jackknife import rate
 from assay.storage.files import atomic_path
-from assay.studies.preferences.asking.asking import Answer
+from assay.studies.preferences.asking.asking import ChoiceAnswer
 from assay.studies.preferences.asking.measure import Measurement, Sample
 
 
@@ -108,7 +108,7 @@ def rate_by_pair(hits: ArrayLike, pairs: ArrayLike, *, n_dropped: int) -> Estima
     return rate(values, pairs, n_dropped=n_dropped)
 
 
-def count_answers(answers: Sequence[Answer], retries: Mapping[str, int]) -> dict[str, int]:
+def count_answers(answers: Sequence[ChoiceAnswer], retries: Mapping[str, int]) -> dict[str, int]:
     """Answers by the rule that read them, failures and repeated requests by category."""
     rules = Counter(answer.rule for answer in answers if answer.rule is not None)
     failures = Counter(answer.failure for answer in answers if answer.failure is not None)

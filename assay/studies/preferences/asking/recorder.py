@@ -7,7 +7,7 @@ from typing import Protocol
 
 from assay.errors import AssayError
 from assay.storage.journal import Journal
-from assay.studies.preferences.asking.asking import Answer, Backend, Question
+from assay.studies.preferences.asking.asking import Backend, ChoiceAnswer, Question
 
 PATIENCE = 50  # failures in a row after which the run ends: an outage or a wrong model, not bad luck
 KEPT_CHARACTERS = 120  # of each answer, enough to check the rule that read it
@@ -40,7 +40,7 @@ class Recorder:
         self._journal = journal
         self._backend = backend
         self._progress = progress
-        held = [Answer(**row) for row in journal.rows]
+        held = [ChoiceAnswer(**row) for row in journal.rows]
         while held and held[-1].failure is not None:
             held.pop()
         self._answers = {answer.id: answer for answer in held}
@@ -48,10 +48,10 @@ class Recorder:
         if progress is not None:
             progress.resume(self.resumed)
 
-    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+    def ask(self, questions: Sequence[Question]) -> list[ChoiceAnswer]:
         """The answers to `questions`, in their order. Raises AssayError when PATIENCE answers in a row are failures."""
         missing = [question for question in questions if question.id not in self._answers]
-        failures: list[Answer] = []
+        failures: list[ChoiceAnswer] = []
         for group in self._backend.ask(missing):
             kept = [replace(answer, text=answer.text[:KEPT_CHARACTERS]) for answer in group]
             self._journal.append([asdict(answer) for answer in kept])
@@ -64,7 +64,7 @@ class Recorder:
         return [self._answers[question.id] for question in questions]
 
 
-def _check_patience(failures: Sequence[Answer]) -> None:
+def _check_patience(failures: Sequence[ChoiceAnswer]) -> None:
     if len(failures) < PATIENCE:
         return
     counts = Counter(answer.failure for answer in failures)

@@ -8,7 +8,13 @@ from typing import Any
 from assay.generation.endpoint import ChatApi, ChatError
 from assay.prompts.choice_template import Template, make_messages
 from assay.statistics.draws import item_seed
-from assay.studies.preferences.asking.asking import Answer, Backend, Question, check_sampling, make_answer
+from assay.studies.preferences.asking.asking import (
+    Backend,
+    ChoiceAnswer,
+    Question,
+    check_sampling,
+    make_answer,
+)
 from assay.studies.preferences.asking.choice import Parsed, parse_answer
 from assay.studies.preferences.asking.judge import ChoiceJudge
 
@@ -48,12 +54,12 @@ class RemoteBackend:
         """Repeated requests, the judge's included."""
         return _retries(self.api, self.judge)
 
-    def ask(self, questions: Sequence[Question]) -> Iterator[list[Answer]]:
+    def ask(self, questions: Sequence[Question]) -> Iterator[list[ChoiceAnswer]]:
         """Yield each answer as it comes. Every sample has a seed of its own, as far as the server heeds it."""
         for answer in self.api.stream(self._ask_one, questions):
             yield [answer]
 
-    async def _ask_one(self, question: Question) -> Answer:
+    async def _ask_one(self, question: Question) -> ChoiceAnswer:
         messages = make_messages(
             self.template, question.task_a, question.task_b, system_prompt=question.system_prompt
         )
@@ -65,7 +71,7 @@ class RemoteBackend:
                 seed=item_seed(self.seed, question.id) % 2**_SEED_BITS,
             )
         except ChatError as failure:
-            return Answer(question.id, None, failure=failure.category, text=failure.detail)
+            return ChoiceAnswer(question.id, None, failure=failure.category, text=failure.detail)
         parsed = parse_answer(completion.text, self.template)
         if self.judge is None:
             return make_answer(question.id, completion.text, parsed)
@@ -89,11 +95,11 @@ class JudgedBackend:
         """The judge's repeated requests."""
         return Counter(self.backend.retries) + _retries(self.judge.api, None)
 
-    def ask(self, questions: Sequence[Question]) -> Iterator[list[Answer]]:
+    def ask(self, questions: Sequence[Question]) -> Iterator[list[ChoiceAnswer]]:
         """Yield the backend's groups, with the judge's reading in place of what a label does not decide."""
         by_id = {question.id: question for question in questions}
 
-        async def read_again(answer: Answer) -> Answer:
+        async def read_again(answer: ChoiceAnswer) -> ChoiceAnswer:
             if answer.failure not in (None, "unclear"):
                 return answer
             return await judged(self.judge, by_id[answer.id], answer.text, Parsed(answer.choice, answer.rule))
@@ -102,13 +108,13 @@ class JudgedBackend:
             yield list(self.judge.api.stream(read_again, group))
 
 
-async def judged(judge: ChoiceJudge, question: Question, text: str, parsed: Parsed) -> Answer:
+async def judged(judge: ChoiceJudge, question: Question, text: str, parsed: Parsed) -> ChoiceAnswer:
     """The answer to a question: what a label decides, else what the judge says, whose failures are marked as its own."""
     if parsed.rule in (None, "opening"):
         try:
             parsed = await judge.judge(question.task_a, question.task_b, text)
         except ChatError as failure:
-            return Answer(question.id, None, failure=f"judge_{failure.category}", text=text)
+            return ChoiceAnswer(question.id, None, failure=f"judge_{failure.category}", text=text)
     return make_answer(question.id, text, parsed)
 
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from assay.arrays import Ints
 from assay.errors import AssayError
-from assay.studies.preferences.asking.active_learning import ActiveLearning, Settings
-from assay.studies.preferences.utilities.comparisons import Comparisons, Outcomes
+from assay.studies.preferences.asking.active_learning import ActiveLearning, ActiveLearningSettings
+from assay.studies.preferences.utilities.comparisons import Comparisons
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Replay:
 
 def replay(
     comparisons: Comparisons,
-    settings: Settings,
+    settings: ActiveLearningSettings,
     *,
     tell: Callable[[int, str], None] = lambda _done, _note: None,
 ) -> Replay:
@@ -89,7 +89,7 @@ def replay(
         oriented = sum(
             int(comparisons.first[group[0]]) == proposed[tuple(pairs[group[0]].tolist())] for group in found
         )
-        learning.record(_outcomes(comparisons, taken))
+        learning.record(comparisons.take(taken))
         position += len(found)
         correlation = learning.rank_correlations[-1]
         iterations.append(Iteration(len(proposal), len(found), oriented, correlation))
@@ -103,13 +103,3 @@ def _rows_by_pair(pairs: Ints, n: int) -> list[list[int]]:
     for row, key in enumerate((pairs[:, 0] * n + pairs[:, 1]).tolist()):
         groups.setdefault(key, []).append(row)
     return list(groups.values())
-
-
-def _outcomes(comparisons: Comparisons, rows: Ints) -> Outcomes:
-    return Outcomes(
-        comparisons.first[rows],
-        comparisons.second[rows],
-        comparisons.first_wins[rows],
-        comparisons.second_wins[rows],
-        comparisons.refusals[rows],
-    )

@@ -9,7 +9,7 @@ from assay.probes.bradley_terry import choose_penalty, fit_bradley_terry
 from assay.probes.fold_statistics import FoldScores, mean_accuracy, mean_correlation
 from assay.probes.layer_choice import LayeredFold
 from assay.probes.linear import UtilityProbe
-from assay.statistics.choices import MINIMUM_PAIRS, Pairs, accuracy
+from assay.statistics.choices import MINIMUM_PAIRS, Choices, accuracy
 from assay.statistics.correlations import pearson
 from assay.statistics.estimates import Estimate
 from assay.studies.preferences.probing.readout import RAW, Design, ReadLayer
@@ -30,16 +30,16 @@ def read_choices_out(
     too few pairs were compared (`MINIMUM_PAIRS`).
     """
     X, others = (np.asarray(rows, dtype=np.float64) for rows in read(layer))
-    resampling, pairs = design.settings.resampling, design.train.pairs
-    probe = _fit(X, pairs, penalties, design.settings.seed)
+    resampling, choices = design.settings.resampling, design.train.choices
+    probe = _fit(X, choices, penalties, design.settings.seed)
     scores = probe.predict(others[design.final])
     found = {"bt_r": pearson(scores, design.evaluation.mu[design.final])}
-    if len(design.final_pairs) >= MINIMUM_PAIRS:
-        found["bt_accuracy"] = accuracy(scores, design.final_pairs, resampling)
+    if len(design.final_choices) >= MINIMUM_PAIRS:
+        found["bt_accuracy"] = accuracy(scores, design.final_choices, resampling)
     folds = _topic_folds(read, topics, design, penalties)
     found["bt_topic_r"] = mean_correlation(folds, resampling, weighted=False)
-    if has_choices(folds, pairs):
-        found["bt_topic_accuracy"] = mean_accuracy(folds, pairs, resampling, weighted=False)
+    if has_choices(folds, choices):
+        found["bt_topic_accuracy"] = mean_accuracy(folds, choices, resampling, weighted=False)
     return probe, found
 
 
@@ -50,10 +50,10 @@ def _topic_folds(
     for fold in topics:
         X = np.asarray(read(int(fold.layers[RAW]))[0], dtype=np.float64)
         kept = np.setdiff1d(np.arange(len(X)), fold.rows)
-        inside = design.train.pairs.within(kept, len(X))
+        inside = design.train.choices.within(kept, len(X))
         scores.append(_fit(X[kept], inside, penalties, design.settings.seed).predict(X[fold.rows]))
     return FoldScores([fold.rows for fold in topics], scores, design.train.mu, design.train.topics)
 
 
-def _fit(X: Floats, pairs: Pairs, penalties: Sequence[float], seed: int) -> UtilityProbe:
-    return fit_bradley_terry(X, pairs, penalty=choose_penalty(X, pairs, penalties, seed=seed))
+def _fit(X: Floats, choices: Choices, penalties: Sequence[float], seed: int) -> UtilityProbe:
+    return fit_bradley_terry(X, choices, penalty=choose_penalty(X, choices, penalties, seed=seed))

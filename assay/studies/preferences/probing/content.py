@@ -6,7 +6,6 @@ reduced by a truncated SVD; it reads whole texts and sees no utilities, but its 
 encodes.
 """
 
-import hashlib
 import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from assay.errors import AssayError
 from assay.storage.files import hash_folder
+from assay.storage.fingerprints import text_hash
 
 Encoder = Literal["minilm", "tfidf"]
 ENCODERS: tuple[Encoder, ...] = get_args(Encoder)
@@ -44,14 +44,10 @@ def encode_texts(
 
 def encoder_fingerprint(encoder: Encoder, texts: Sequence[str]) -> str:
     """SHA-256 of what determines an encoder: MiniLM's files or hub name; for TF-IDF the texts that it was fitted to."""
-    digest = hashlib.sha256(encoder.encode())
     if encoder == "tfidf":
-        for text in texts:
-            digest.update(b"\0" + text.encode())
-    else:
-        folder = minilm_folder()
-        digest.update((hash_folder(folder) if folder else MINILM_HUB).encode())
-    return digest.hexdigest()
+        return text_hash("\0".join([encoder, *texts]))
+    folder = minilm_folder()
+    return text_hash(encoder + (hash_folder(folder) if folder else MINILM_HUB))
 
 
 def minilm_folder() -> Path | None:

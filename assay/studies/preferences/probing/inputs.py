@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from assay.errors import AssayError
-from assay.statistics.choices import Pairs
+from assay.statistics.choices import NO_CHOICES, Choices
 from assay.studies.preferences.probing.readout import Tasks
 from assay.studies.preferences.utilities.comparisons import Comparisons
 from assay.studies.preferences.utilities.topics import Topics
@@ -41,35 +41,25 @@ def keep_tasks(
         raise AssayError(
             f"no task has a utility, a topic and {held_in}; check that the files name tasks alike"
         )
-    pairs, counts = _pairs(choices, ids)
+    between, counts = _choices_between(choices, ids)
     mu = np.array([measured[task] for task in ids])
     left_out = {
         "tasks": len(ids),
         f"tasks_without_{held_in}": len(measured) - len(with_rows),
         "tasks_without_topic": len(with_rows) - len(ids),
     }
-    return Kept(Tasks(ids, mu, topics.codes(ids), pairs), {**left_out, **counts})
+    return Kept(Tasks(ids, mu, topics.codes(ids), between), {**left_out, **counts})
 
 
-def _pairs(choices: Comparisons | None, ids: Sequence[str]) -> tuple[Pairs, dict[str, int]]:
+def _choices_between(choices: Comparisons | None, ids: Sequence[str]) -> tuple[Choices, dict[str, int]]:
     """Choices between `ids`, counted by unordered pair; refusals and answers about other tasks are counted and left out."""
     if choices is None:
-        none, nothing = np.zeros(0, np.int64), np.zeros(0)
-        return Pairs(none, none, nothing, nothing), {}
+        return NO_CHOICES, {}
     place = {task: number for number, task in enumerate(ids)}
-    number = np.array([place.get(task, -1) for task in choices.ids], np.int64)
-    ends = np.stack([number[choices.first], number[choices.second]], axis=1)
-    known = (ends >= 0).all(axis=1)
-    made = known & (choices.first_wins + choices.second_wins > 0)
-    low, high = ends[made].min(axis=1), ends[made].max(axis=1)
-    keys, pair = np.unique(low * len(ids) + high, return_inverse=True)
-    wins = np.stack([choices.first_wins[made], choices.second_wins[made]], axis=1).astype(np.float64)
-    wins[ends[made, 0] != low] = wins[ends[made, 0] != low, ::-1]
-    counts = np.zeros((len(keys), 2))
-    np.add.at(counts, pair, wins)
-    pairs = Pairs(keys // len(ids), keys % len(ids), counts[:, 0], counts[:, 1])
+    known = choices.renumbered(np.array([place.get(task, -1) for task in choices.ids], np.int64))
+    pairs = known.by_pair()
     return pairs, {
         "choices": pairs.n_choices,
-        "choices_refused": int(choices.refusals[known].sum()),
-        "choices_elsewhere": int(choices.answers[~known].sum()),
+        "choices_refused": int(known.refusals.sum()),
+        "choices_elsewhere": int(choices.answers.sum() - known.answers.sum()),
     }

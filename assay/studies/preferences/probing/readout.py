@@ -22,7 +22,7 @@ from assay.probes.linear import UtilityProbe
 from assay.probes.readings import judge_scores
 from assay.probes.ridge import GroupedRidge, RidgePath
 from assay.statistics.bootstrap import Resampling
-from assay.statistics.choices import MINIMUM_PAIRS, Pairs
+from assay.statistics.choices import MINIMUM_PAIRS, Choices
 from assay.statistics.correlations import point_pearson
 from assay.statistics.estimates import Estimate, mean_of_replicates, range_of_replicates
 from assay.studies.preferences.utilities.topics import demean
@@ -42,17 +42,17 @@ class Tasks:
         ids: [n] names.
         mu: [n] utilities.
         topics: [n] topic numbers ≥ 0.
-        pairs: choices between them, numbered by their place; they may be none.
+        choices: choices between them, numbered by their place; they may be none.
     """
 
     ids: Sequence[str]
     mu: Floats
     topics: NDArray[np.int64]
-    pairs: Pairs
+    choices: Choices
 
 
 @dataclass(frozen=True)
-class Settings:
+class ReadoutSettings:
     """How utilities are read and judged.
 
     Attributes:
@@ -93,12 +93,12 @@ class Design:
     evaluation: Tasks
     sweep: NDArray[np.intp]
     final: NDArray[np.intp]
-    settings: Settings
+    settings: ReadoutSettings
     targets: Floats = field(repr=False)
     choosing: Floats = field(repr=False)
 
     @classmethod
-    def of(cls, train: Tasks, evaluation: Tasks, settings: Settings) -> "Design":
+    def of(cls, train: Tasks, evaluation: Tasks, settings: ReadoutSettings) -> "Design":
         """Split the evaluation tasks. Raises AssayError when the two sets share a task or a half is too small."""
         shared = set(train.ids) & set(evaluation.ids)
         if shared:
@@ -117,9 +117,9 @@ class Design:
         return cls(train, evaluation, sweep, final, settings, trained.T, choosing)
 
     @property
-    def final_pairs(self) -> Pairs:
+    def final_choices(self) -> Choices:
         """Choices between two tasks of the final half, numbered by place in `final`."""
-        return self.evaluation.pairs.within(self.final, len(self.evaluation.ids))
+        return self.evaluation.choices.within(self.final, len(self.evaluation.ids))
 
     @property
     def truth(self) -> Floats:
@@ -194,10 +194,10 @@ def held_out_estimates(readout: Readout, design: Design) -> dict[str, Estimate]:
     Accuracies are left out where fewer than `MINIMUM_PAIRS` pairs of final tasks were compared.
     """
     scores, truth = readout.held_out.scores, design.truth
-    pairs = design.final_pairs if len(design.final_pairs) >= MINIMUM_PAIRS else None
+    choices = design.final_choices if len(design.final_choices) >= MINIMUM_PAIRS else None
     found: dict[str, Estimate] = {}
     for name, target in (("heldout", RAW), ("demeaned", DEMEANED)):
-        judged = judge_scores(scores[target], truth[target], pairs, design.settings.resampling)
+        judged = judge_scores(scores[target], truth[target], choices, design.settings.resampling)
         found |= {f"{name}_{metric}": estimate for metric, estimate in judged.items()}
     if design.settings.shuffles > 1:
         drawn = np.nan_to_num(point_pearson(scores[SHUFFLED:], truth[SHUFFLED:]))

@@ -17,6 +17,7 @@ from assay.errors import AssayError
 from assay.probes.fold_statistics import correlation_difference, fold_correlations
 from assay.probes.held_out_groups import Fold
 from assay.probes.layer_choice import LayeredFold, choose_layers
+from assay.probes.layer_study import LayerStudy, study_layers
 from assay.probes.linear import UtilityProbe
 from assay.statistics.bootstrap import paired_difference
 from assay.statistics.correlations import agreement_columns, pearson_of_totals
@@ -38,12 +39,17 @@ NOT_METRICS = ("features", "selected", "chosen_folds")  # what only a table need
 
 
 @dataclass(frozen=True)
-class LayerResult:
+class UtilityLayerResult:
     """One layer: its readout, its numbers, and the standard deviation of r over topic folds (population)."""
 
     readout: Readout
     estimates: Mapping[str, Estimate]
     topic_r_sd: float
+
+    @property
+    def criterion(self) -> float:
+        """r of the raw probe on the sweep half."""
+        return float(self.readout.held_out.sweep_r[RAW])
 
 
 @dataclass(frozen=True)
@@ -81,16 +87,14 @@ class FeatureSet:
 
     Attributes:
         name: what the set is called in tables and metrics.
-        layers: results by layer.
-        best_layer: the layer whose raw probe has the highest r on the sweep half; the earliest among equals.
+        layers: results by layer; the best one is that of the raw probe with the highest r on the sweep half.
         topics: held-out topics at the layers that their folds chose.
         extra: controls and the Bradley–Terry probe's numbers, at the best layer (topics: at those of their folds).
         choice_probe: the Bradley–Terry probe of the best layer; None without choices between training tasks.
     """
 
     name: str
-    layers: Mapping[int, LayerResult]
-    best_layer: int
+    layers: LayerStudy[UtilityLayerResult]
     topics: TopicResult
     extra: Mapping[str, Estimate]
     choice_probe: UtilityProbe | None
@@ -109,9 +113,9 @@ class FeatureSet:
         row: Row = {
             "features": self.name,
             "layer": layer,
-            "selected": int(layer == self.best_layer),
+            "selected": int(layer == self.layers.best_layer),
             "chosen_folds": self.topics.chosen[layer],
-            "sweep_r": float(held_out.sweep_r[RAW]),
+            "sweep_r": result.criterion,
             "alpha": raw.penalty,
             "alpha_demeaned": demeaned.penalty,
             "topic_r_sd": result.topic_r_sd,
@@ -132,21 +136,22 @@ def study_features(
 ) -> FeatureSet:
     """Read every layer out, one in memory at a time; controls and the Bradley–Terry probe (L2 `penalties` to choose from)
     at the best one. `tell` is told how many layers are done."""
-    results: dict[int, LayerResult] = {}
-    for layer in layers:
-        readout = read_out(*read(layer), design)
-        estimates = held_out_estimates(readout, design) | topic_estimates(readout.folds, design)
-        results[layer] = LayerResult(readout, estimates, _spread(readout.folds, design))
-        tell(len(results))
-    best = max(results, key=lambda layer: (results[layer].readout.held_out.sweep_r[RAW], -layer))
+    results = study_layers(layers, lambda layer: _study_layer(read, layer, design), tell=tell)
+    best = results.best_layer
     folds = choose_layers({layer: result.readout.folds for layer, result in results.items()})
     topics = TopicResult(folds, topic_estimates(folds, design), _spread(folds, design))
     extra = gaussian_controls(*read(best), design) if design.settings.shuffles > 1 else {}
     probe = None
-    if design.train.pairs.n_choices:
+    if design.train.choices.n_choices:
         probe, judged = read_choices_out(read, best, folds, design, penalties)
         extra |= judged
-    return FeatureSet(name, results, best, topics, extra, probe)
+    return FeatureSet(name, results, topics, extra, probe)
+
+
+def _study_layer(read: ReadLayer, layer: int, design: Design) -> UtilityLayerResult:
+    readout = read_out(*read(layer), design)
+    estimates = held_out_estimates(readout, design) | topic_estimates(readout.folds, design)
+    return UtilityLayerResult(readout, estimates, _spread(readout.folds, design))
 
 
 def _spread(folds: Sequence[Fold], design: Design) -> float:
@@ -158,7 +163,7 @@ def summary(sets: Sequence[FeatureSet], design: Design, layer: int | None = None
     `layer` of the sets that hold it, and paired differences."""
     flat: Row = {}
     for features in sets:
-        best = features.row(features.best_layer) | features.topics.row()
+        best = features.row(features.layers.best_layer) | features.topics.row()
         flat |= _prefixed(features.name, best)
         for name, estimate in features.extra.items():
             flat |= estimate.metrics(f"{features.name}_{name}")
@@ -175,7 +180,7 @@ def differences(first: FeatureSet, second: FeatureSet, design: Design) -> dict[s
 
     `heldout_r`, `topic_r` and `topic_r_weighted`: an interval above zero says that `first` reads utilities better.
     """
-    mine, other = (features.layers[features.best_layer].readout for features in (first, second))
+    mine, other = (features.layers.best.readout for features in (first, second))
     truth, resampling = design.truth[RAW], design.settings.resampling
     held_out = [agreement_columns(readout.held_out.scores[RAW], truth) for readout in (mine, other)]
     topics = [topic_scores(features.topics.folds, design, RAW) for features in (first, second)]

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from assay.arrays import Floats, Ints
 from assay.errors import AssayError
 from assay.prompts.records import read_rows
+from assay.statistics.choices import Choices
 from assay.storage.files import read_json
 from assay.studies.preferences.utilities.comparisons import Comparisons
 
@@ -17,55 +18,69 @@ TEXTS = ("condition_id", "task_a", "task_b")
 COUNTS = ("n_a", "n_b", "n_refusals", "n_total")
 
 
+Row = tuple[str, str, str, int, int, int, int]
+"""Values of TEXTS and COUNTS."""
+
+
 @dataclass(frozen=True, eq=False)
-class Pairwise:
-    """Counts of choices: row k is pair (task_a, task_b) under one condition; both orders of presentation are in it.
+class ConditionChoices:
+    """Choices under conditions: row k is a pair of tasks under one condition; both orders of presentation are in it.
 
     Attributes:
         conditions: names; `condition` [m] indexes them.
-        tasks: ids; `task_a` and `task_b` [m] index them.
-        n_a: [m] int64, how often task_a was chosen.
-        n_b: [m] int64.
-        n_refusals: [m] int64.
+        tasks: ids, which `choices` numbers.
+        choices: of row k, task_a first.
         n_total: [m] int64, how often the pair was asked; what is missing failed.
     """
 
     conditions: tuple[str, ...]
     tasks: tuple[str, ...]
     condition: Ints
-    task_a: Ints
-    task_b: Ints
-    n_a: Ints
-    n_b: Ints
-    n_refusals: Ints
+    choices: Choices
     n_total: Ints
+
+    @classmethod
+    def of_rows(cls, rows: Iterable[Row]) -> Self:
+        """Conditions and tasks are numbered in the order in which they occur first."""
+        conditions: dict[str, int] = {}
+        tasks: dict[str, int] = {}
+        table = []
+        for condition_id, task_a, task_b, *numbers in rows:
+            place = conditions.setdefault(condition_id, len(conditions))
+            pair = (tasks.setdefault(task, len(tasks)) for task in (task_a, task_b))
+            table.append((place, *pair, *numbers))
+        condition, *choices, n_total = np.array(table, np.int64).T
+        return cls(tuple(conditions), tuple(tasks), condition, Choices(*choices), n_total)
+
+    def rows(self) -> list[Row]:
+        """What `of_rows` was made of."""
+        return [
+            (self.conditions[condition], self.tasks[a], self.tasks[b], *counts, total)
+            for condition, a, b, *counts, total in np.stack(
+                [self.condition, *self.choices.columns, self.n_total], axis=1
+            ).tolist()
+        ]
 
     @property
     def n_failed(self) -> int:
         """Questions without any answer."""
-        return int((self.n_total - self.n_a - self.n_b - self.n_refusals).sum())
+        return int((self.n_total - self.choices.answers).sum())
 
     def rates(self) -> Floats:
         """[conditions, tasks] share of a task's choices that fell on it, refusals left out; NaN where there is none."""
         shape = (len(self.conditions), len(self.tasks))
         wins, total = np.zeros(shape), np.zeros(shape)
-        for task, won in ((self.task_a, self.n_a), (self.task_b, self.n_b)):
+        found = self.choices
+        for task, won in ((found.first, found.first_wins), (found.second, found.second_wins)):
             np.add.at(wins, (self.condition, task), won)
-            np.add.at(total, (self.condition, task), self.n_a + self.n_b)
+            np.add.at(total, (self.condition, task), found.made)
         with np.errstate(invalid="ignore"):
             return wins / np.where(total > 0, total, np.nan)
 
     def comparisons(self, condition: str) -> Comparisons:
         """The counts of one condition, to fit its utilities; all tasks are numbered, asked there or not."""
         rows = self.condition == self.index_of(condition)
-        return Comparisons(
-            self.task_a[rows],
-            self.task_b[rows],
-            self.n_a[rows],
-            self.n_b[rows],
-            self.n_refusals[rows],
-            ids=self.tasks,
-        )
+        return Comparisons(*self.choices.take(rows).columns, ids=self.tasks)
 
     def index_of(self, condition: str) -> int:
         """The number of a condition. Raises AssayError naming those that exist."""
@@ -74,7 +89,7 @@ class Pairwise:
         return self.conditions.index(condition)
 
 
-def read_pairwise(path: Path) -> Pairwise:
+def read_condition_choices(path: Path) -> ConditionChoices:
     """Read .json (a list of rows, or an object with `results`), .jsonl or .parquet.
 
     Raises AssayError naming file, row and field for a missing or wrong value, counts above n_total, and a pair that a condition
@@ -84,28 +99,25 @@ def read_pairwise(path: Path) -> Pairwise:
     readers = {".json": _json_rows, ".jsonl": _jsonl_rows, ".parquet": _parquet_rows}
     if path.suffix not in readers:
         raise AssayError(f"{path}: the suffix of pairwise counts must be one of {', '.join(readers)}")
-    names: tuple[dict[str, int], dict[str, int]] = ({}, {})
-    seen: set[tuple[int, int, int]] = set()
-    table: list[tuple[int, ...]] = []
+    seen: set[tuple[str, frozenset[str]]] = set()
+    table: list[Row] = []
     for where, row in readers[path.suffix](path):
-        texts = [_text(path, where, name, row) for name in TEXTS]
-        counts = [_count(path, where, name, row) for name in COUNTS]
-        if sum(counts[:3]) > counts[3]:
+        condition, a, b = (_text(path, where, name, row) for name in TEXTS)
+        n_a, n_b, n_refusals, n_total = (_count(path, where, name, row) for name in COUNTS)
+        if n_a + n_b + n_refusals > n_total:
             raise AssayError(
-                f"{path}, {where}: field 'n_total': {counts[3]} is less than n_a + n_b + n_refusals"
+                f"{path}, {where}: field 'n_total': {n_total} is less than n_a + n_b + n_refusals"
             )
-        condition = names[0].setdefault(texts[0], len(names[0]))
-        a, b = (names[1].setdefault(task, len(names[1])) for task in texts[1:])
-        key = condition, min(a, b), max(a, b)
+        key = condition, frozenset((a, b))
         if a == b or key in seen:
             raise AssayError(
-                f"{path}, {where}: field 'task_b': {texts[1]!r} and {texts[2]!r} are one task, or occur twice under {texts[0]!r}"
+                f"{path}, {where}: field 'task_b': {a!r} and {b!r} are one task, or occur twice under {condition!r}"
             )
         seen.add(key)
-        table.append((condition, a, b, *counts))
+        table.append((condition, a, b, n_a, n_b, n_refusals, n_total))
     if not table:
         raise AssayError(f"{path} holds no pairwise counts")
-    return Pairwise(tuple(names[0]), tuple(names[1]), *np.array(table, np.int64).T)
+    return ConditionChoices.of_rows(table)
 
 
 def _text(path: Path, where: str, name: str, row: Mapping[str, Any]) -> str:

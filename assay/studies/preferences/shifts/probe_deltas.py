@@ -12,7 +12,7 @@ from assay.models.same_model import require_same_model
 from assay.probes.files import ProbeInfo
 from assay.probes.linear import Probe, UtilityProbe
 from assay.prompts.records import PromptRecord
-from assay.studies.preferences.shifts.condition_counts import Pairwise
+from assay.studies.preferences.shifts.condition_counts import ConditionChoices
 from assay.studies.preferences.shifts.conditions import BASELINE
 from assay.studies.preferences.utilities.thurstone import fit_thurstone
 
@@ -57,7 +57,7 @@ def probe_deltas(records: Sequence[PromptRecord], scores: Mapping[str, Floats]) 
     return pd.concat(frames)[list(DELTA_COLUMNS)]
 
 
-def condition_utilities(counts: Pairwise, default: Mapping[str, float]) -> pd.DataFrame:
+def condition_utilities(counts: ConditionChoices, default: Mapping[str, float]) -> pd.DataFrame:
     """Columns condition_id, task_id, mu (fitted to the choices under the condition) and default_mu."""
     rows = []
     for condition in counts.conditions:

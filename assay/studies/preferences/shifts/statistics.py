@@ -16,7 +16,7 @@ from assay.statistics.bootstrap import Resampling, WeightsStatistic, bootstrap_c
 from assay.statistics.estimates import Estimate
 from assay.statistics.jackknife import mean
 from assay.statistics.rank_correlation import weighted_spearman
-from assay.studies.preferences.shifts.condition_counts import Pairwise
+from assay.studies.preferences.shifts.condition_counts import ConditionChoices
 
 NEAR_ZERO = 0.02  # behavioural deltas below have no sign worth agreeing with
 MIN_TASKS = 5  # for a correlation within a condition
@@ -75,21 +75,21 @@ class Agreement:
     permutation_p: float
 
 
-def behavioural_deltas(pairwise: Pairwise, baseline: str) -> Points:
+def behavioural_deltas(counts: ConditionChoices, baseline: str) -> Points:
     """All points of the other conditions, condition by condition in the order of the file, tasks in theirs."""
-    rates = pairwise.rates()
-    base = pairwise.index_of(baseline)
+    rates = counts.rates()
+    base = counts.index_of(baseline)
     asked = np.zeros(rates.shape, bool)
-    for task in (pairwise.task_a, pairwise.task_b):
-        asked[pairwise.condition, task] = True
+    for task in (counts.choices.first, counts.choices.second):
+        asked[counts.condition, task] = True
     asked[base] = False
     deltas = rates - rates[base]
     if not asked.any():
         raise AssayError(f"there is no condition beside the baseline {baseline!r}")
     condition, task = np.nonzero(asked & np.isfinite(deltas))
     return Points(
-        np.array(pairwise.conditions)[condition],
-        np.array(pairwise.tasks)[task],
+        np.array(counts.conditions)[condition],
+        np.array(counts.tasks)[task],
         deltas[condition, task],
         n_dropped=int((asked & ~np.isfinite(deltas)).sum()),
     )

@@ -1,74 +1,25 @@
-"""Counts of pairwise choices, one row per ordered pair as it was presented."""
+"""Choices between tasks that have names."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from assay.arrays import Ints
 from assay.errors import AssayError
+from assay.statistics.choices import Choices
 
-Refusals = Literal["drop", "as-b"]
-"""What a refusal counts as: nothing (`drop`), or a win of the task presented second (`as-b`, ogilg/Preferences' convention)."""
 Choice = Literal["a", "b", "refusal"]
 CHOICES: tuple[Choice, ...] = ("a", "b", "refusal")
 
 
 @dataclass(frozen=True, eq=False)
-class Outcomes:
-    """What was answered to pairs of tasks, which are numbers from 0.
+class Comparisons(Choices):
+    """Choices between named tasks, one row per ordered pair as it was presented: `ids[k]` is the name of task k.
 
-    All arrays are int64 [m]; row k says that task `first[k]` was shown before task `second[k]`, was chosen `first_wins[k]`
-    times, the other one `second_wins[k]` times, and that both were refused `refusals[k]` times. A row may have no answer
-    at all (every sample failed). Anything that becomes such arrays is accepted; AssayError for shapes that differ, negative
-    counts or a task beside itself.
+    The utility of the first one is pinned in a fit.
     """
-
-    first: Ints
-    second: Ints
-    first_wins: Ints
-    second_wins: Ints
-    refusals: Ints
-
-    def __post_init__(self) -> None:
-        for name in _COLUMNS:
-            column = np.asarray(getattr(self, name))
-            if column.size and not np.issubdtype(column.dtype, np.integer):
-                raise AssayError(f"outcomes: '{name}' must hold integers, found {column.dtype}")
-            object.__setattr__(self, name, column.astype(np.int64))
-        shapes = {getattr(self, name).shape for name in _COLUMNS}
-        if len(shapes) != 1 or len(shapes.copy().pop()) != 1:
-            raise AssayError(f"outcomes need five columns of one length, found shapes {sorted(shapes)}")
-        if any((getattr(self, name) < 0).any() for name in _COLUMNS):
-            raise AssayError("outcomes hold a negative task number or count")
-        if (self.first == self.second).any():
-            raise AssayError(f"task {self.first[self.first == self.second][0]} is compared with itself")
-
-    def __len__(self) -> int:
-        return len(self.first)
-
-    @property
-    def answers(self) -> Ints:
-        """[m] answers of every kind."""
-        return self.first_wins + self.second_wins + self.refusals
-
-    def wins(self, refusals: Refusals) -> tuple[Ints, Ints]:
-        """Wins of the first and of the second task, [m] each, under one reading of refusals."""
-        if refusals == "drop":
-            return self.first_wins, self.second_wins
-        if refusals == "as-b":
-            return self.first_wins, self.second_wins + self.refusals
-        raise AssayError(f"refusals are either 'drop' or 'as-b', not {refusals!r}")
-
-
-_COLUMNS = tuple(field.name for field in fields(Outcomes))
-
-
-@dataclass(frozen=True, eq=False)
-class Comparisons(Outcomes):
-    """Outcomes between named tasks: `ids[k]` is the name of task k. The first one's utility is pinned in a fit."""
 
     ids: tuple[str, ...]
 

@@ -9,9 +9,10 @@ from scipy.stats import chi2
 from assay.arrays import Floats, Ints
 from assay.errors import AssayError
 from assay.statistics.bootstrap import Resampling, bootstrap_totals
+from assay.statistics.choices import Refusals
 from assay.statistics.estimates import Estimate
 from assay.statistics.jackknife import rate
-from assay.studies.preferences.utilities.comparisons import Comparisons, Refusals
+from assay.studies.preferences.utilities.comparisons import Comparisons
 from assay.studies.preferences.utilities.thurstone import Utilities
 
 

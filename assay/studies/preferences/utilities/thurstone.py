@@ -24,7 +24,8 @@ from threadpoolctl import threadpool_limits
 
 from assay.arrays import Floats
 from assay.errors import AssayError
-from assay.studies.preferences.utilities.comparisons import Comparisons, Refusals
+from assay.statistics.choices import Refusals
+from assay.studies.preferences.utilities.comparisons import Comparisons
 from assay.studies.preferences.utilities.information import standard_errors
 from assay.studies.preferences.utilities.projected_newton import Minimum, descend, escape, projected_gradient
 from assay.studies.preferences.utilities.thurstone_objective import Objective

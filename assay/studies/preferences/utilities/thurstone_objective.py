@@ -8,7 +8,8 @@ from scipy.sparse import coo_array, csr_array
 from scipy.special import log_ndtr
 
 from assay.arrays import Floats, Ints
-from assay.studies.preferences.utilities.comparisons import Comparisons, Refusals
+from assay.statistics.choices import Refusals
+from assay.studies.preferences.utilities.comparisons import Comparisons
 
 _LOG_ROOT_2PI = 0.5 * np.log(2 * np.pi)
 

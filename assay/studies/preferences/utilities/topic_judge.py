@@ -1,6 +1,5 @@
 """Topics of tasks from a judge model and a versioned taxonomy."""
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -11,6 +10,7 @@ from assay.errors import AssayError
 from assay.generation.endpoint import ChatApi, ChatError
 from assay.prompts.records import Message
 from assay.storage.files import read_json
+from assay.storage.fingerprints import fingerprint, text_hash
 from assay.storage.journal import Journal
 from assay.storage.scratch import scratch_folder
 from assay.studies.preferences.asking.judge import parse_json_field
@@ -37,7 +37,7 @@ class Taxonomy:
     @property
     def version(self) -> str:
         """12 hexadecimal digits that change with any word the judge is told."""
-        return hashlib.sha256(self.instruction.encode()).hexdigest()[:12]
+        return text_hash(self.instruction)[:12]
 
 
 def read_taxonomy(path: Path) -> Taxonomy:
@@ -107,8 +107,7 @@ def judge_topics(
             return Verdict(task, None, error.category)
 
     facts = [api.endpoint.url, api.endpoint.model, taxonomy.version, structured, list(texts.items())]
-    key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-    with scratch_folder(scratch, key) as folder, Journal(folder / "topics.jsonl") as journal:
+    with scratch_folder(scratch, fingerprint(facts)) as folder, Journal(folder / "topics.jsonl") as journal:
         found = {row["id"]: Verdict(**row) for row in journal.rows if row["topic"] is not None}
         progress(len(found))
         for verdict in api.stream(judge, [task for task in texts if task not in found]):

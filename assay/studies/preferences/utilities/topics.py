@@ -4,8 +4,6 @@ Taxonomies with other names are other taxonomies: results under one say nothing 
 names, `assignment` one of who belongs where; both stand in the metrics.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from assay.errors import AssayError
 from assay.statistics.bootstrap import Resampling, bootstrap_totals
 from assay.statistics.estimates import Estimate
 from assay.storage.files import read_json
+from assay.storage.fingerprints import fingerprint
 
 
 @dataclass(frozen=True)
@@ -36,12 +35,12 @@ class Topics:
     @property
     def version(self) -> str:
         """12 hexadecimal digits that change when a topic is added, removed or renamed."""
-        return _digest(self.names)
+        return fingerprint(self.names)[:12]
 
     @property
     def assignment(self) -> str:
         """12 hexadecimal digits that change when any task moves to another topic."""
-        return _digest(sorted(self.of.items()))
+        return fingerprint(sorted(self.of.items()))[:12]
 
     def codes(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """[n] place of each task's topic in `names`; −1 where it has none."""
@@ -136,7 +135,3 @@ def _checked(codes: ArrayLike) -> NDArray[np.int64]:
     if (topic < 0).any():
         raise AssayError(f"{int((topic < 0).sum())} tasks have no topic; drop and count them first")
     return topic
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, ensure_ascii=False).encode()).hexdigest()[:12]

@@ -8,10 +8,10 @@ from assay.prompts.records import PromptRecord
 from assay.studies.tokens.figure import figure_table
 from assay.studies.tokens.ngram import CONTROLS, Control, control_scores
 from assay.studies.tokens.rows import SPLITS, check_store, labelled_rows
-from assay.studies.tokens.study import Settings, run_study
+from assay.studies.tokens.study import TokenStudySettings, run_study
 from assay.studies.tokens.tables import accuracy_sentences, read_layers, row_of
 
-SETTINGS = Settings(weight_decay=1e-3, positive_weight_cap=5.0, shuffles=10, seed=0, resamples=200)
+SETTINGS = TokenStudySettings(weight_decay=1e-3, positive_weight_cap=5.0, shuffles=10, seed=0, resamples=200)
 HEADER = StoreHeader("toy", "pin", "resid", "explicit", "none", "float32", "f")
 PER_RECORD = 6
 
@@ -71,7 +71,7 @@ def test_the_best_layer_is_chosen_without_the_reported_data(planted):
         check_store(store, records)
         study = run_study(store, rows_of(records), SETTINGS)
     table = {layer: study.table_row(layer) for layer in study.layers}
-    assert study.best_layer == 1
+    assert study.layers.best_layer == 1
     assert table[2]["balanced_accuracy"] > table[1]["balanced_accuracy"] + 0.1
     assert abs(table[0]["balanced_accuracy"] - 0.5) < 0.08
     assert table[1]["tp"] + table[1]["fn"] == table[1]["positive_accuracy_n"]
@@ -133,7 +133,7 @@ def test_a_store_of_other_records_is_refused(planted):
         with pytest.raises(AssayError, match="'r0' has 6 rows for 2 positions"):
             check_store(store, [fewer, *records[1:]])
         with pytest.raises(AssayError, match="at least 2 shuffles"):
-            run_study(store, rows_of(records), Settings(1e-3, 5.0, 1, 0, 100))
+            run_study(store, rows_of(records), TokenStudySettings(1e-3, 5.0, 1, 0, 100))
 
 
 def test_tables_are_read_back_exactly(planted, tmp_path):

@@ -10,8 +10,9 @@ from scipy.stats import spearmanr
 from support.preferences.thurstonian_world import make_world
 
 from assay.errors import AssayError
+from assay.statistics.choices import Choices
 from assay.statistics.draws import key_draws
-from assay.studies.preferences.asking.active_learning import ActiveLearning, Outcomes, Settings
+from assay.studies.preferences.asking.active_learning import ActiveLearning, ActiveLearningSettings
 from assay.studies.preferences.utilities.thurstone import fit_thurstone
 
 ROOT = Path(__file__).parents[5]
@@ -72,7 +73,7 @@ def obvious_selection(n, asked, mu, batch, quantile, seed, iteration):
     ("n", "degree", "batch", "quantile"), [(14, 3, 11, 0.3), (9, 2, 8, 0.1), (20, 4, 20, 0.9)]
 )
 def test_every_batch_is_the_one_of_the_specification(n, degree, batch, quantile):
-    settings = Settings(
+    settings = ActiveLearningSettings(
         degree=degree, batch=batch, max_iterations=30, threshold=1.0, quantile=quantile, seed=5
     )
     learning, world = ActiveLearning(n, settings), make_world(n)
@@ -95,7 +96,7 @@ def test_every_batch_is_the_one_of_the_specification(n, degree, batch, quantile)
 
 def test_utilities_that_differ_by_rounding_ask_almost_the_same_pairs():
     """Before, one pair more that qualifies made another shuffle, and so another batch and other answers."""
-    settings = Settings(degree=4, batch=60, max_iterations=2, seed=5)
+    settings = ActiveLearningSettings(degree=4, batch=60, max_iterations=2, seed=5)
     batches = []
     for shift in (0.0, 1e-3):
         learning, world = ActiveLearning(60, settings), make_world(60)
@@ -106,14 +107,16 @@ def test_utilities_that_differ_by_rounding_ask_almost_the_same_pairs():
 
 
 def test_the_first_graph_is_regular():
-    degrees = np.bincount(ActiveLearning(200, Settings(degree=5)).propose().ravel(), minlength=200)
+    degrees = np.bincount(
+        ActiveLearning(200, ActiveLearningSettings(degree=5)).propose().ravel(), minlength=200
+    )
     assert degrees.sum() == 1000
     assert (degrees == 5).all()
-    assert len(set(unordered(ActiveLearning(200, Settings(degree=5)).propose()))) == 500
+    assert len(set(unordered(ActiveLearning(200, ActiveLearningSettings(degree=5)).propose()))) == 500
 
 
 def test_few_tasks_are_all_compared():
-    learning = ActiveLearning(4, Settings(degree=5))
+    learning = ActiveLearning(4, ActiveLearningSettings(degree=5))
     assert sorted(unordered(learning.propose())) == list(combinations(range(4), 2))
 
 
@@ -131,7 +134,7 @@ def run(n, settings, *, lose=()):
 
 
 def test_it_stops_when_ranks_no_longer_change():
-    learning, batches = run(60, Settings(degree=4, batch=60, max_iterations=40, threshold=0.97))
+    learning, batches = run(60, ActiveLearningSettings(degree=4, batch=60, max_iterations=40, threshold=0.97))
     assert learning.converged
     assert learning.rank_correlations[0] == 0
     assert learning.rank_correlations[-1] >= 0.97 > max(learning.rank_correlations[:-1])
@@ -143,7 +146,7 @@ def test_it_stops_when_ranks_no_longer_change():
 
 
 def test_the_rank_correlation_is_spearmans_of_two_refits():
-    learning, _ = run(30, Settings(degree=4, batch=40, max_iterations=2, threshold=1.0))
+    learning, _ = run(30, ActiveLearningSettings(degree=4, batch=40, max_iterations=2, threshold=1.0))
     everything = learning.comparisons()
     early = everything.first.size - 40
     first = type(everything)(
@@ -158,36 +161,38 @@ def test_the_rank_correlation_is_spearmans_of_two_refits():
 
 
 def test_a_pair_that_failed_stays_unasked_and_comes_again():
-    lost = unordered(ActiveLearning(12, Settings(degree=3)).propose())[0]
-    learning, batches = run(12, Settings(degree=3, batch=15, max_iterations=50, threshold=1.0), lose=[lost])
+    lost = unordered(ActiveLearning(12, ActiveLearningSettings(degree=3)).propose())[0]
+    learning, batches = run(
+        12, ActiveLearningSettings(degree=3, batch=15, max_iterations=50, threshold=1.0), lose=[lost]
+    )
     assert sum(lost in batch for batch in batches) == 2
     assert learning.unique_pairs == 66
 
 
 def test_a_proposal_stays_until_it_is_recorded():
-    learning = ActiveLearning(12, Settings(degree=3))
+    learning = ActiveLearning(12, ActiveLearningSettings(degree=3))
     np.testing.assert_array_equal(learning.propose(), learning.propose())
     learning.propose()[:] = 0
     assert learning.propose().max() == 11
 
 
 def test_outcomes_of_other_pairs_are_refused_and_change_nothing():
-    learning = ActiveLearning(50, Settings(degree=3))
+    learning = ActiveLearning(50, ActiveLearningSettings(degree=3))
     proposal = learning.propose()
     strange = next(p for p in combinations(range(50), 2) if p not in unordered(proposal))
     with pytest.raises(AssayError, match="was not proposed"):
-        learning.record(Outcomes([strange[0]], [strange[1]], [1], [0], [0]))
+        learning.record(Choices([strange[0]], [strange[1]], [1], [0], [0]))
     with pytest.raises(AssayError, match="nothing to fit"):
-        learning.record(Outcomes(proposal[:, 0], proposal[:, 1], *np.zeros((3, 75), int)))
+        learning.record(Choices(proposal[:, 0], proposal[:, 1], *np.zeros((3, 75), int)))
     assert learning.iteration == 0
 
 
 def test_refusals_alone_end_it_without_convergence():
-    learning = ActiveLearning(30, Settings(degree=3, batch=20))
+    learning = ActiveLearning(30, ActiveLearningSettings(degree=3, batch=20))
     for _ in range(2):
         proposal = learning.propose()
         zero = np.zeros(len(proposal), int)
-        learning.record(Outcomes(proposal[:, 0], proposal[:, 1], zero, zero, zero + 5))
+        learning.record(Choices(proposal[:, 0], proposal[:, 1], zero, zero, zero + 5))
     assert learning.finished
     assert not learning.converged
     assert learning.rank_correlations == [0, 0]
@@ -195,7 +200,9 @@ def test_refusals_alone_end_it_without_convergence():
 
 def test_many_tasks_are_selected_from_chunks_without_listing_all_pairs():
     n = 4000  # 8 million pairs
-    settings = Settings(degree=2, batch=1500, max_iterations=3, tolerance="reference", samples=2)
+    settings = ActiveLearningSettings(
+        degree=2, batch=1500, max_iterations=3, tolerance="reference", samples=2
+    )
     _, batches = run(n, settings)
     assert [len(batch) for batch in batches] == [n, 1500, 1500]
     asked = [pair for batch in batches for pair in batch]
@@ -210,8 +217,8 @@ def test_many_tasks_are_selected_from_chunks_without_listing_all_pairs():
 PROGRAM = f"""
 import runpy
 run = runpy.run_path({__file__!r})["run"]
-from assay.studies.preferences.asking.active_learning import Settings
-learning, batches = run(40, Settings(degree=3, batch=30, max_iterations=4, threshold=1.0))
+from assay.studies.preferences.asking.active_learning import ActiveLearningSettings
+learning, batches = run(40, ActiveLearningSettings(degree=3, batch=30, max_iterations=4, threshold=1.0))
 print(batches, learning.rank_correlations)
 """
 
@@ -239,6 +246,6 @@ def test_the_hash_seed_of_the_process_does_not_matter():
 )
 def test_impossible_settings(change, message):
     with pytest.raises(AssayError, match=message):
-        Settings(**change)
+        ActiveLearningSettings(**change)
     with pytest.raises(AssayError, match="two tasks"):
-        ActiveLearning(1, Settings())
+        ActiveLearning(1, ActiveLearningSettings())

@@ -23,7 +23,7 @@ def test_wins_are_counted_by_task_and_not_by_place(tmp_path):
     """The toy prefers the later text, wherever it stands."""
     backend = ToyBackend()
     answered = run(backend, tmp_path)
-    assert [(c.condition_id, c.task_a, c.n_a, c.n_b, c.n_total) for c in answered.counts] == [
+    assert [(c, a, n_a, n_b, n) for c, a, _, n_a, n_b, _, n in answered.counts.rows()] == [
         (c, a, n_a, 4 - n_a, 4) for c in ("x", "y") for a, n_a in (("t0", 0), ("t3", 4), ("t4", 4))
     ]
     firsts = [
@@ -35,15 +35,15 @@ def test_wins_are_counted_by_task_and_not_by_place(tmp_path):
 
 
 def test_a_choice_by_place_cancels_out(tmp_path):
-    for count in run(ToyBackend(choice="a"), tmp_path).counts:
-        assert (count.n_a, count.n_b) == (2, 2)
+    choices = run(ToyBackend(choice="a"), tmp_path).counts.choices
+    assert (choices.first_wins == 2).all()
+    assert (choices.second_wins == 2).all()
 
 
 def test_failures_and_refusals_are_no_wins(tmp_path):
     answered = run(ToyBackend(choice="refusal", fails=lambda q: q.system_prompt is None), tmp_path)
-    assert [(c.n_a, c.n_b, c.n_refusals, c.n_answered, c.n_total) for c in answered.counts] == [
-        (0, 0, 0, 0, 4)
-    ] * 3 + [(0, 0, 4, 4, 4)] * 3
+    assert [row[3:] for row in answered.counts.rows()] == [(0, 0, 0, 4)] * 3 + [(0, 0, 4, 4)] * 3
+    assert answered.counts.n_failed == 12
     numbers = summarize_pairs(answered)
     assert (numbers["pairs_unanswered"], numbers["failures"], numbers["refused"]) == (3, 12, 1.0)
     assert (numbers["refused_n"], numbers["refused_dropped"]) == (12, 12)

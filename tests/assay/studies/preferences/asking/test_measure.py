@@ -6,14 +6,14 @@ from support.toy_backend import ToyBackend
 
 from assay.errors import AssayError
 from assay.storage.journal import Journal
-from assay.studies.preferences.asking.active_learning import ActiveLearning, Settings
-from assay.studies.preferences.asking.asking import Answer, Question
+from assay.studies.preferences.asking.active_learning import ActiveLearning, ActiveLearningSettings
+from assay.studies.preferences.asking.asking import ChoiceAnswer, Question
 from assay.studies.preferences.asking.measure import measured, most_answers
 from assay.studies.preferences.asking.measurement_files import summarize, write_failures, write_measurements
 from assay.studies.preferences.asking.recorder import PATIENCE, Recorder
 
 TEXTS = {f"t{i}": f"text {i}" for i in range(10)}
-SETTINGS = Settings(degree=4, batch=6, max_iterations=3, samples=2, threshold=0.9999, seed=0)
+SETTINGS = ActiveLearningSettings(degree=4, batch=6, max_iterations=3, samples=2, threshold=0.9999, seed=0)
 
 
 class Watch:
@@ -158,8 +158,12 @@ def test_an_outage_ends_the_run_and_is_asked_again(tmp_path):
 
 
 def test_failures_inside_the_journal_are_final(tmp_path):
-    answers = [Answer("1", "a", "exact"), Answer("2", None, failure="timeout"), Answer("3", "b", "exact")]
-    answers += [Answer("4", None, failure="timeout")]
+    answers = [
+        ChoiceAnswer("1", "a", "exact"),
+        ChoiceAnswer("2", None, failure="timeout"),
+        ChoiceAnswer("3", "b", "exact"),
+    ]
+    answers += [ChoiceAnswer("4", None, failure="timeout")]
     with Journal(tmp_path / "j") as journal:
         journal.append([vars(answer) for answer in answers])
     backend = ToyBackend()

@@ -12,13 +12,13 @@ from assay.generation.endpoint import ChatApi, Endpoint
 from assay.models.loading import load_model, make_pin
 from assay.models.registry import ModelEntry
 from assay.prompts.choice_template import Template
-from assay.studies.preferences.asking.active_learning import Settings
+from assay.studies.preferences.asking.active_learning import ActiveLearningSettings
 from assay.studies.preferences.asking.asking import Question
 from assay.studies.preferences.asking.local import LocalBackend
 from assay.studies.preferences.asking.measure import measured
 from assay.studies.preferences.asking.remote import RemoteBackend
 
-SETTINGS = Settings(degree=3, batch=4, max_iterations=2, samples=2, threshold=0.99, seed=0)
+SETTINGS = ActiveLearningSettings(degree=3, batch=4, max_iterations=2, samples=2, threshold=0.99, seed=0)
 # Under this wording the chooser says "Task A:" to some of the pairs and "Task B:" to others.
 TEMPLATE = Template(
     "longer",

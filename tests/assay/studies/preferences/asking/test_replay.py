@@ -6,12 +6,12 @@ from support.preferences.published import THURSTONE, needs_published
 from support.preferences.thurstonian_world import make_world
 
 from assay.errors import AssayError
-from assay.studies.preferences.asking.active_learning import ActiveLearning, Settings
+from assay.studies.preferences.asking.active_learning import ActiveLearning, ActiveLearningSettings
 from assay.studies.preferences.asking.replay import replay
 from assay.studies.preferences.utilities.measurements import read_comparisons
 from assay.studies.preferences.utilities.utility_files import read_utilities
 
-SETTINGS = Settings(degree=3, batch=40, max_iterations=4, threshold=1.0, samples=3)
+SETTINGS = ActiveLearningSettings(degree=3, batch=40, max_iterations=4, threshold=1.0, samples=3)
 
 
 def record(settings, *, lost=0):
@@ -60,7 +60,7 @@ def test_a_record_of_something_else_is_refused():
 def test_the_rule_chooses_every_published_pair():
     ids = read_utilities(THURSTONE / "thurstonian.csv").ids
     comparisons = read_comparisons(THURSTONE / "measurements.yaml").reordered(ids)
-    settings = Settings(
+    settings = ActiveLearningSettings(
         degree=5,
         batch=1000,
         max_iterations=6,

@@ -22,7 +22,7 @@ def test_what_is_left_out_is_counted():
     kept = keep_tasks(UTILITIES, TOPICS, [set("abcd"), set("acdef")], choices)
     assert kept.tasks.ids == ["a", "c"]
     assert kept.tasks.mu.tolist() == [1, 3]
-    pairs = kept.tasks.pairs
+    pairs = kept.tasks.choices
     assert (pairs.first.tolist(), pairs.second.tolist()) == ([0], [1])
     assert (pairs.first_wins.tolist(), pairs.second_wins.tolist()) == ([1], [2])
     assert kept.counts == {

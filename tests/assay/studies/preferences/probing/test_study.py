@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from assay.probes.ridge import GroupedRidge
-from assay.statistics.choices import Pairs
+from assay.statistics.choices import NO_CHOICES
 from assay.statistics.correlations import point_pearson
 from assay.studies.preferences.probing.readout import (
     RAW,
     SHUFFLED,
     Design,
-    Settings,
+    ReadoutSettings,
     Tasks,
     held_out_estimates,
     read_out,
@@ -23,12 +23,11 @@ WITHIN, SHARED, NOISE = 3, 7, 9  # layers
 
 
 def tasks(prefix, mu, topics):
-    none = np.zeros(0, np.int64)
     return Tasks(
         [f"{prefix}{number:03}" for number in range(len(mu))],
         mu,
         topics,
-        Pairs(none, none, none + 0.0, none + 0.0),
+        NO_CHOICES,
     )
 
 
@@ -43,7 +42,7 @@ def make(seed, n_train=240, n_eval=120, signal=True, **changes):
     if signal:
         layers[WITHIN][np.arange(n), topics] += 6 * mu
         layers[SHARED][:, 0] += 1.2 * mu
-    settings = Settings(**({"alphas": [1.0, 100.0, 10000.0], "hold_out": 1, "minimum_topic": 10, "shuffles": 8, "seed": seed, "resamples": 100} | changes))  # fmt: skip
+    settings = ReadoutSettings(**({"alphas": [1.0, 100.0, 10000.0], "hold_out": 1, "minimum_topic": 10, "shuffles": 8, "seed": seed, "resamples": 100} | changes))  # fmt: skip
     design = Design.of(
         tasks("t", mu[:n_train], topics[:n_train]), tasks("e", mu[n_train:], topics[n_train:]), settings
     )
@@ -58,7 +57,7 @@ def study():
 
 def test_each_question_chooses_its_own_layer(study):
     design, found = study
-    assert found.best_layer == WITHIN
+    assert found.layers.best_layer == WITHIN
     assert found.topics.chosen == {SHARED: N_TOPICS}
     numbers = summary([found], design)
     assert (numbers["chat_layer"], numbers["chat_topic_layer"], numbers["chat_topic_layer_mode"]) == (
@@ -110,7 +109,7 @@ def controls(seed, signal):
     few = rng.normal(size=(100, 3)) * [4, 2, 1]
     mu = (few[:, 0] if signal else 0) + rng.normal(size=100)
     X = few @ rng.normal(size=(3, 12)) + 0.5 * rng.normal(size=(100, 12))
-    settings = Settings([0.1, 10.0, 1000.0, 100000.0], 1, 10, 12, seed, 20)
+    settings = ReadoutSettings([0.1, 10.0, 1000.0, 100000.0], 1, 10, 12, seed, 20)
     design = Design.of(
         tasks("t", mu[:n_train], topics[:n_train]), tasks("e", mu[n_train:], topics[n_train:]), settings
     )

@@ -6,7 +6,7 @@ import pytest
 from pyarrow import parquet
 
 from assay.errors import AssayError
-from assay.studies.preferences.shifts.condition_counts import read_pairwise
+from assay.studies.preferences.shifts.condition_counts import read_condition_choices
 
 
 def row(condition, a, b, n_a, n_b, refusals=0, total=None):
@@ -37,7 +37,7 @@ def write(path, rows):
 
 @pytest.mark.parametrize("suffix", [".json", ".jsonl", ".parquet"])
 def test_rates_leave_refusals_out(tmp_path, suffix):
-    found = read_pairwise(write(tmp_path / f"p{suffix}", ROWS))
+    found = read_condition_choices(write(tmp_path / f"p{suffix}", ROWS))
     assert (found.conditions, found.tasks) == (("none", "loud"), ("x", "y", "z", "w"))
     expected = [[5 / 8, 2 / 6, 1 / 2, np.nan], [6 / 9, 0, np.nan, 1]]
     np.testing.assert_allclose(found.rates(), expected)
@@ -45,13 +45,13 @@ def test_rates_leave_refusals_out(tmp_path, suffix):
 
 
 def test_one_condition_becomes_comparisons(tmp_path):
-    found = read_pairwise(write(tmp_path / "p.json", ROWS)).comparisons("loud")
+    found = read_condition_choices(write(tmp_path / "p.json", ROWS)).comparisons("loud")
     assert found.ids == ("x", "y", "z", "w")
     assert [found.first.tolist(), found.second.tolist()] == [[1, 0, 3], [0, 2, 0]]
     assert [found.first_wins.tolist(), found.second_wins.tolist()] == [[0, 0, 3], [6, 0, 0]]
     assert found.refusals.tolist() == [0, 6, 1]
     with pytest.raises(AssayError, match="no condition 'quiet'; there are none, loud"):
-        read_pairwise(tmp_path / "p.json").comparisons("quiet")
+        read_condition_choices(tmp_path / "p.json").comparisons("quiet")
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_one_condition_becomes_comparisons(tmp_path):
 def test_a_malformed_row_is_named(tmp_path, suffix, place, change, message):
     path = write(tmp_path / f"p{suffix}", [*ROWS[:2], {**row("loud", "x", "y", 2, 4), **change}])
     with pytest.raises(AssayError) as error:
-        read_pairwise(path)
+        read_condition_choices(path)
     assert str(error.value).startswith(f"{path}, {place}: ")
     assert message in str(error.value)
 
@@ -88,4 +88,4 @@ def test_a_malformed_row_is_named(tmp_path, suffix, place, change, message):
 def test_a_file_of_another_form_is_named(tmp_path, name, text, message):
     (tmp_path / name).write_text(text)
     with pytest.raises(AssayError, match=message):
-        read_pairwise(tmp_path / name)
+        read_condition_choices(tmp_path / name)

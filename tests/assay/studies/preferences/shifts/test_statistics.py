@@ -8,7 +8,7 @@ from support.preferences.published import OOD, needs_published
 
 from assay.errors import AssayError
 from assay.statistics.bootstrap import Resampling
-from assay.studies.preferences.shifts.condition_counts import Pairwise, read_pairwise
+from assay.studies.preferences.shifts.condition_counts import ConditionChoices, read_condition_choices
 from assay.studies.preferences.shifts.deltas import join_deltas
 from assay.studies.preferences.shifts.statistics import (
     Points,
@@ -40,11 +40,12 @@ def make_points(noise=0.5, conditions=8, tasks=12, seed=0):
 
 def test_deltas_are_against_the_named_baseline():
     #             baseline: x wins 4 of 6;  pushed: x wins 1 of 4 (two refused);  silent: nothing but refusals
-    counts = Pairwise(
-        ("pushed", "baseline", "silent"), ("x", "y"), *np.array(
-            [[0, 0, 1, 1, 3, 2, 6], [1, 0, 1, 4, 2, 0, 6], [2, 0, 1, 0, 0, 6, 6]]
-        ).T,
-    )  # fmt: skip
+    rows = [
+        ("pushed", "x", "y", 1, 3, 2, 6),
+        ("baseline", "x", "y", 4, 2, 0, 6),
+        ("silent", "x", "y", 0, 0, 6, 6),
+    ]
+    counts = ConditionChoices.of_rows(rows)
     found = behavioural_deltas(counts, "baseline")
     assert list(zip(found.condition, found.task, strict=True)) == [("pushed", "x"), ("pushed", "y")]
     np.testing.assert_allclose(found.behaviour, [1 / 4 - 4 / 6, 3 / 4 - 2 / 6])
@@ -234,7 +235,7 @@ def test_published_points_recognise_their_tasks(tmp_path):
 
 @needs_published
 def test_the_published_statistics():
-    behaviour = behavioural_deltas(read_pairwise(OOD / "category_pairwise.json"), "baseline")
+    behaviour = behavioural_deltas(read_condition_choices(OOD / "category_pairwise.json"), "baseline")
     expected = json.loads((OOD / "category_expected.json").read_text())["exp1a"]
     layers = {layer.layer: layer for layer in join_deltas(OOD / "category_expected.json", behaviour)}
     assert set(layers) == set(expected)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from assay.errors import AssayError
-from assay.studies.preferences.utilities.comparisons import Comparisons, Outcomes
+from assay.studies.preferences.utilities.comparisons import Comparisons
 
 
 def test_choices_are_counted_by_ordered_pair():
@@ -19,14 +19,6 @@ def test_choices_are_counted_by_ordered_pair():
     assert found.answers.sum() == 500
     seen = list(dict.fromkeys(zip(first.tolist(), second.tolist(), strict=True)))
     assert seen == list(zip(found.first.tolist(), found.second.tolist(), strict=True))
-
-
-def test_a_refusal_is_no_win_unless_asked_for():
-    outcomes = Outcomes([0, 1], [1, 2], [3, 0], [1, 2], [1, 4])
-    assert [w.tolist() for w in outcomes.wins("drop")] == [[3, 0], [1, 2]]
-    assert [w.tolist() for w in outcomes.wins("as-b")] == [[3, 0], [2, 6]]
-    with pytest.raises(AssayError, match="'drop' or 'as-b'"):
-        outcomes.wins("as-a")
 
 
 def test_another_order_of_tasks_changes_numbers_only():
