@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from stages.shared.cli import run
+from stages.shared.outputs import FILE, WHOLE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,10 @@ def finetune(
         str, typer.Option(help="a block: an int or a fraction; LoRA also takes a list or `all`")
     ],
     out: Annotated[
-        Path, typer.Option(help="folder of the adapter; with several runs or checkpoints, of folders")
+        Path,
+        typer.Option(
+            help="folder of the adapter; with several runs or checkpoints, of folders", rich_help_panel=WHOLE
+        ),
     ],
     seed: Annotated[
         list[int] | None, typer.Option(help="of the initial values; repeat for more runs")
@@ -65,8 +69,12 @@ def finetune(
     checkpoints: Annotated[str, typer.Option(help="also save after these steps (50,100)")] = "",
     token_budget: Annotated[int, typer.Option(help="most padded tokens of a forward pass")] = 4096,
     cache_mib: Annotated[int, typer.Option(help="memory for what training never changes")] = 2048,
-    table: Annotated[Path | None, typer.Option(help="CSV of the loss and accuracy curves")] = None,
-    metrics: Annotated[Path | None, typer.Option(help="JSON of the last accuracies")] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="CSV of the loss and accuracy curves", rich_help_panel=FILE)
+    ] = None,
+    metrics: Annotated[
+        Path | None, typer.Option(help="JSON of the last accuracies", rich_help_panel=FILE)
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="replace what the folder --out holds")] = False,
     params: Annotated[Path, typer.Option(help="params file with the registry")] = Path("params.yaml"),
 ) -> None:
@@ -142,13 +150,14 @@ def train(
     loaded: "LoadedModel", shape: "VectorShape | LoraShape", runs: "Sequence[Run]", task: "Task", out: Path
 ) -> "list[Point]":
     """Train every run behind a progress bar and write the adapters, all or none; returns the curves."""
+    from assay.finetuning.adapters import FILES
     from assay.finetuning.session import finetune
     from assay.storage.folders import atomic_folder
     from stages.shared.step_progress import step_progress
 
     points: list[Point] = []
     done = 0
-    with atomic_folder(out) as folder, step_progress("training") as show:
+    with atomic_folder(out, FILES) as folder, step_progress("training") as show:
 
         def save(number: int, step: int, write: Callable[[Path], None]) -> None:
             early = f"step_{step}" if step < task.n_steps else ""

@@ -25,6 +25,8 @@ DESCRIPTION, VECTORS = "adapter.json", "vectors.safetensors"
 _PEFT_CONFIG = (
     "adapter_config.json"  # peft writes the modules in the order of a set, which differs between processes
 )
+FILES = (DESCRIPTION, VECTORS, _PEFT_CONFIG, "adapter_model.safetensors")
+"""Every file of an adapter's folder."""
 _KEY = "assay.vectors"
 
 

@@ -7,6 +7,7 @@ import typer
 
 from stages.preferences import backends
 from stages.shared.cli import run
+from stages.shared.outputs import FILE
 
 app = typer.Typer(add_completion=False)
 
@@ -21,9 +22,13 @@ def measure(
     batch: Annotated[int, typer.Option(help="pairs per iteration after the first")],
     max_iterations: Annotated[int, typer.Option(help="iterations at most, the initial graph's included")],
     threshold: Annotated[float, typer.Option(help="rank correlation between iterations at which to stop")],
-    out: Annotated[Path, typer.Option(help="choices and refusals, one row each (Parquet)")],
-    failures: Annotated[Path, typer.Option(help="samples without a choice and why (JSONL)")],
-    metrics: Annotated[Path, typer.Option(help="counts and rates (JSON)")],
+    out: Annotated[
+        Path, typer.Option(help="choices and refusals, one row each (Parquet)", rich_help_panel=FILE)
+    ],
+    failures: Annotated[
+        Path, typer.Option(help="samples without a choice and why (JSONL)", rich_help_panel=FILE)
+    ],
+    metrics: Annotated[Path, typer.Option(help="counts and rates (JSON)", rich_help_panel=FILE)],
     quantile: Annotated[float, typer.Option(help="a pair qualifies within it, in |Δμ| and in degree")] = 0.3,
     exclude: Annotated[Path | None, typer.Option(help="ids of tasks to leave out, one per line")] = None,
     sample: Annotated[int | None, typer.Option(help="draw so many of the tasks that are left")] = None,

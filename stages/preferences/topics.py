@@ -8,6 +8,7 @@ import typer
 
 from stages.preferences import backends
 from stages.shared.cli import run
+from stages.shared.outputs import FILE
 
 if TYPE_CHECKING:
     from assay.generation.endpoint import Endpoint
@@ -24,8 +25,10 @@ def topics(
         Literal["field", "file", "judge"],
         typer.Option(help="the tasks' own field `topic`, --topics, or --judge-endpoint"),
     ],
-    out: Annotated[Path, typer.Option(help="topic by task id (JSON)")],
-    metrics: Annotated[Path, typer.Option(help="counts and the taxonomy's version (JSON)")],
+    out: Annotated[Path, typer.Option(help="topic by task id (JSON)", rich_help_panel=FILE)],
+    metrics: Annotated[
+        Path, typer.Option(help="counts and the taxonomy's version (JSON)", rich_help_panel=FILE)
+    ],
     taxonomy: Annotated[
         Path | None, typer.Option(help='JSON: {"topics": {name: what belongs there}}; a judge needs it')
     ] = None,

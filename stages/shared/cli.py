@@ -7,12 +7,15 @@ from typing import Any
 import typer
 
 from assay.errors import AssayError
+from stages.shared.outputs import guard
 
 
 def run(app: typer.Typer) -> None:
     """Run a stage. An AssayError becomes one line on stderr and exit status 1; a bug keeps its traceback."""
+    command = typer.main.get_command(app)
+    guard(command)
     try:
-        app()
+        command()
     except AssayError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)
