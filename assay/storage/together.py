@@ -51,6 +51,16 @@ def all_or_none(outputs: Sequence[Path]) -> Iterator[None]:
         pending.commit()
 
 
+@contextmanager
+def at_once() -> Iterator[None]:
+    """What this block writes takes its place at once, also inside `all_or_none`: a report of what went wrong."""
+    token = _pending.set(None)
+    try:
+        yield
+    finally:
+        _pending.reset(token)
+
+
 def settle(place: Path, move: Callable[[], None], held: ExitStack) -> None:
     """Do `move`, which puts an output at `place`; inside `all_or_none`, at its end, and `held` is kept open until then.
 

@@ -1,5 +1,7 @@
 """Measure which tasks a model prefers: active learning asks it to choose between two, again and again."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -66,6 +68,7 @@ def measure(
     with (
         backends.open_backend(asking) as backend,
         asking_progress() as progress,
+        failures_kept(failures, out),
         measured(
             backend,
             texts,
@@ -84,6 +87,23 @@ def measure(
         f"{out}: {n_rows} answers to {counts['pairs']} pairs of {len(texts)} tasks, {n_failed} failed, "
         f"{measurement.resumed} of an earlier run; rank correlation {counts['rank_correlation']:.4f}"
     )
+
+
+@contextmanager
+def failures_kept(failures: Path, out: Path) -> Iterator[None]:
+    """Where the run ends because nothing is answered, write what came instead, unless it would stand beside an earlier result."""
+    from assay.storage.together import at_once
+    from assay.studies.preferences.asking.measure import samples_of
+    from assay.studies.preferences.asking.measurement_files import write_failures
+    from assay.studies.preferences.asking.recorder import NoAnswersError
+
+    try:
+        yield
+    except NoAnswersError as error:
+        if not out.exists():
+            with at_once():
+                write_failures(failures, samples_of(error.failures))
+        raise
 
 
 def choose_tasks(
