@@ -164,6 +164,7 @@ def open_adapter(folder: Path, loaded: LoadedModel) -> Iterator[Adapted]:
         return
     from peft import PeftModel
 
+    _check_numbers(folder / _PEFT_CONFIG)
     try:
         wrapped = PeftModel.from_pretrained(loaded.model, folder)
     except (OSError, ValueError, SafetensorError) as error:
@@ -175,6 +176,14 @@ def open_adapter(folder: Path, loaded: LoadedModel) -> Iterator[Adapted]:
         yield Adapted(wrapped, loaded.architecture, (), info)
     finally:
         remove_adapter(loaded.model, wrapped)
+
+
+def _check_numbers(path: Path) -> None:
+    """Raise AssayError for a config with NaN or an infinity, which peft would compute with."""
+    try:
+        json.dumps(read_json(path), allow_nan=False)
+    except ValueError as error:
+        raise AssayError(f"{path} holds a NaN or an infinity; train again or correct it") from error
 
 
 def remove_adapter(model: nn.Module, wrapped: Any) -> None:
