@@ -75,7 +75,7 @@ def finetune(
     metrics: Annotated[
         Path | None, typer.Option(help="JSON of the last accuracies", rich_help_panel=FILE)
     ] = None,
-    overwrite: Annotated[bool, typer.Option(help="replace what the folder --out holds")] = False,
+    overwrite: Annotated[bool, typer.Option(help="replace the adapter that the folder --out holds")] = False,
     params: Annotated[Path, typer.Option(help="params file with the registry")] = Path("params.yaml"),
 ) -> None:
     """Write an adapter for each run, and the curves. Only the responses are learned, behind the chat template."""
