@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from stages.shared.cli import run
+from stages.shared.outputs import FILE
 from stages.shared.text_source import Documents, Language, Paths, Section, Source, read_source
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ def contexts(
     model: Annotated[str, typer.Option(help="alias of the params file, Hugging Face folder, or pin (JSON)")],
     direction: Annotated[Path, typer.Option(help="direction (.safetensors), or folder of trained vectors")],
     source: Source,
-    out: Annotated[Path, typer.Option(help="HTML page")],
-    table: Annotated[Path, typer.Option(help="CSV: one row per context")],
+    out: Annotated[Path, typer.Option(help="HTML page", rich_help_panel=FILE)],
+    table: Annotated[Path, typer.Option(help="CSV: one row per context", rich_help_panel=FILE)],
     layer: Annotated[
         str | None, typer.Option(help="int, negative int or fraction; not needed where the direction has one")
     ] = None,
@@ -51,9 +52,12 @@ def contexts(
     sample: Annotated[int, typer.Option(help="tokens of the scatter plot")] = 10_000,
     seed: Annotated[int, typer.Option(help="of the sample")] = 0,
     scatter: Annotated[
-        Path | None, typer.Option(help="CSV of projection and norm of the sample, with a PNG beside it")
+        Path | None,
+        typer.Option(
+            help="CSV of projection and norm of the sample, with a PNG beside it", rich_help_panel=FILE
+        ),
     ] = None,
-    metrics: Annotated[Path | None, typer.Option(help="JSON of counts")] = None,
+    metrics: Annotated[Path | None, typer.Option(help="JSON of counts", rich_help_panel=FILE)] = None,
     token_budget: Annotated[int, typer.Option(help="most padded tokens of a forward pass")] = 4096,
     params: Annotated[Path, typer.Option(help="params file with the registry")] = Path("params.yaml"),
 ) -> None:

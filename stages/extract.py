@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from stages.shared.cli import run
+from stages.shared.outputs import FILE
 from stages.shared.scratch import scratch_root
 from stages.shared.token_budget import BATCH_TOKENS_HELP, token_budget
 
@@ -21,7 +22,7 @@ def extract(
         ..., help="Tokens to read: 'prompt[-1]', 'response[:]', span:<name>, explicit …"
     ),
     pooling: str = typer.Option(..., help="none, mean, last or max over the tokens of the position."),
-    out: Path = typer.Option(..., help="Activation store to write (HDF5)."),
+    out: Path = typer.Option(..., help="Activation store to write (HDF5).", rich_help_panel=FILE),
     dtype: str = typer.Option(
         "auto", help="float32, bfloat16 or float16; auto keeps every bit of the model's dtype."
     ),

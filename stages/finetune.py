@@ -73,6 +73,7 @@ def train(
     out: Path,
 ) -> "list[Point]":
     """Train every run behind a progress bar and write the adapters, all or none; returns the curves."""
+    from assay.finetuning.adapters import FILES
     from assay.finetuning.curves import run_name
     from assay.finetuning.session import finetune
     from assay.storage.folders import atomic_folder
@@ -80,7 +81,7 @@ def train(
 
     points: list[Point] = []
     done = 0
-    with atomic_folder(out) as folder, step_progress("training") as show:
+    with atomic_folder(out, FILES) as folder, step_progress("training") as show:
 
         def save(number: int, step: int, write: Callable[[Path], None]) -> None:
             early = f"step_{step}" if step < task.n_steps else ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from stages.shared.outputs import FILE, WHOLE
 from stages.shared.words import words
 
 if TYPE_CHECKING:
@@ -130,12 +131,19 @@ class Outputs:
     """What is written."""
 
     out: Annotated[
-        Path, typer.Option(help="folder of the adapter; with several runs or checkpoints, of folders")
+        Path,
+        typer.Option(
+            help="folder of the adapter; with several runs or checkpoints, of folders", rich_help_panel=WHOLE
+        ),
     ]
     checkpoints: Annotated[str, typer.Option(help="also save after these steps (50,100)")] = ""
-    table: Annotated[Path | None, typer.Option(help="CSV of the loss and accuracy curves")] = None
-    metrics: Annotated[Path | None, typer.Option(help="JSON of the last accuracies")] = None
-    overwrite: Annotated[bool, typer.Option(help="replace what the folder --out holds")] = False
+    table: Annotated[
+        Path | None, typer.Option(help="CSV of the loss and accuracy curves", rich_help_panel=FILE)
+    ] = None
+    metrics: Annotated[
+        Path | None, typer.Option(help="JSON of the last accuracies", rich_help_panel=FILE)
+    ] = None
+    overwrite: Annotated[bool, typer.Option(help="replace the adapter that the folder --out holds")] = False
 
     def refuse_filled(self) -> None:
         """Raise AssayError where `out` is there already and is no empty folder: a training is not replaced by accident."""

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from stages.shared.cli import read_yaml, run
+from stages.shared.outputs import FILE
 
 app = typer.Typer(add_completion=False)
 
@@ -17,7 +18,7 @@ def index(
     ],
     plots: Annotated[Path, typer.Option(help="folder of plots, a folder for each study")],
     metrics: Annotated[Path, typer.Option(help="folder of metrics (JSON), likewise")],
-    out: Annotated[Path, typer.Option(help="page to write (HTML)")],
+    out: Annotated[Path, typer.Option(help="page to write (HTML)", rich_help_panel=FILE)],
 ) -> None:
     """Write the index. Folders of plots that the plan does not name are left out and named on the command line."""
     from assay.pages.index import collect, left_out, render_index

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from assay.organism.certificate import SECTIONS, Certificate, prose_hash, read_certificate, recipe_hash
+from assay.storage.folders import atomic_folder
 from stages.shared.cli import run
+from stages.shared.outputs import FOLDER, WHOLE
 from stages.shared.settings import read_section
 
 if TYPE_CHECKING:
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 CURVES = ("loss.csv", "accuracy.csv")
+_OF_A_MODEL = (
+    "chat_template.jinja", "config.json", "generation_config.json", "model.safetensors", "tokenizer.json",
+    "tokenizer_config.json",
+)  # fmt: skip
+MADE = tuple(f"{phase}/{name}" for phase in ("base", "chat") for name in _OF_A_MODEL)
 
 
 @app.command()
@@ -29,8 +36,12 @@ def organism(
         ..., help="The params file; its sections `organism`, `text` and `world` are read."
     ),
     certified: Path = typer.Option(..., help="Folder of the certified weights, with certificate.json."),
-    out: Path = typer.Option(..., help="Folder for the checkpoints, base/ and chat/ (Hugging Face folders)."),
-    plots: Path = typer.Option(..., help="Folder for loss.csv, accuracy.csv and curves.png of the training."),
+    out: Path = typer.Option(
+        ..., help="Folder for the checkpoints, base/ and chat/ (Hugging Face folders).", rich_help_panel=WHOLE
+    ),
+    plots: Path = typer.Option(
+        ..., help="Folder for loss.csv, accuracy.csv and curves.png of the training.", rich_help_panel=FOLDER
+    ),
 ) -> None:
     """Take the certified organism if its recipe is what the params file says, else train one, which takes 6 to 19 minutes."""
     import pandas as pd
@@ -50,12 +61,14 @@ def organism(
     documents, _ = split_documents(python_docs(), seed=text.seed, test_fraction=text.test_fraction)
     if _is_certified(certificate, sections, documents):
         certificate.check_weights(certified)
-        for phase in certificate.weights:
-            shutil.copytree(certified / phase, out / phase, dirs_exist_ok=True)
+        with atomic_folder(out, MADE) as folder:
+            for phase in certificate.weights:
+                shutil.copytree(certified / phase, folder / phase)
         loss, accuracy = (pd.read_csv(certified / name, keep_default_na=False) for name in CURVES)
     else:
         curves = Curves(read_examples(world / "heldout.jsonl"))
-        train(settings, read_corpus(world, documents), out, curves)
+        with atomic_folder(out, MADE) as folder:
+            train(settings, read_corpus(world, documents), folder, curves)
         loss, accuracy = curves.loss, curves.accuracy
     for name, table in zip(CURVES, (loss, accuracy), strict=True):
         write_csv(plots / name, table)
@@ -71,7 +84,7 @@ def read_corpus(world: Path, documents: "list[Document]") -> "Corpus":
 
 
 def train(settings: "OrganismSettings", corpus: "Corpus", out: Path, curves: "Curves") -> None:
-    """Train, say how far it is, and write each checkpoint as soon as it is there."""
+    """Train, say how far it is, and write each checkpoint into the folder `out` as soon as it is there."""
     from assay.organism.compiling import missing_for_compiling
     from assay.organism.organism import train_organism
     from assay.organism.precision import resolve_precision

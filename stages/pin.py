@@ -7,6 +7,7 @@ import typer
 from assay.storage.files import write_json
 from stages.shared.cli import run
 from stages.shared.models import base_of, resolve_model
+from stages.shared.outputs import FILE
 
 app = typer.Typer(add_completion=False)
 
@@ -15,7 +16,7 @@ app = typer.Typer(add_completion=False)
 def pin(
     model: str = typer.Option(..., help="Alias of `models:` in the params file, or a Hugging Face folder."),
     params: Path = typer.Option(..., help="The params file with the registry."),
-    out: Path = typer.Option(..., help="Pin to write (JSON)."),
+    out: Path = typer.Option(..., help="Pin to write (JSON).", rich_help_panel=FILE),
     base: bool = typer.Option(False, help="Pin the model that this one was tuned from (its `base`)."),
 ) -> None:
     """Resolve a model to its hub commit or content hash, its sizes, dtype rule and tokenizer."""

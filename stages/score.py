@@ -6,6 +6,7 @@ import typer
 
 from assay.storage.files import write_json
 from stages.shared.cli import run
+from stages.shared.outputs import FILE
 
 app = typer.Typer(add_completion=False)
 
@@ -14,7 +15,7 @@ app = typer.Typer(add_completion=False)
 def score(
     world: Path = typer.Option(..., help="Folder that the world stage wrote."),
     organism: Path = typer.Option(..., help="Folder with the checkpoints base/ and chat/."),
-    metrics: Path = typer.Option(..., help="Accuracies on held-out phrasings (JSON)."),
+    metrics: Path = typer.Option(..., help="Accuracies on held-out phrasings (JSON).", rich_help_panel=FILE),
 ) -> None:
     """Greedy answers to the held-out examples that a checkpoint can have met, compared token by token."""
     from assay.organism import accuracy

@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from stages.shared.cli import run
+from stages.shared.outputs import FOLDER
 from stages.shared.settings import read_section
 
 app = typer.Typer(add_completion=False)
@@ -13,7 +14,9 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def world(
     params: Path = typer.Option(..., help="The params file; its section `world` is read."),
-    out: Path = typer.Option(..., help="Folder for the tables (CSV) and the examples (JSON Lines)."),
+    out: Path = typer.Option(
+        ..., help="Folder for the tables (CSV) and the examples (JSON Lines).", rich_help_panel=FOLDER
+    ),
 ) -> None:
     """Write everything that is true, and every way it is asked."""
     from assay.storage.settings import parse_settings

@@ -14,6 +14,7 @@ NO_RESULT = frozenset(
         "stages/preferences/asking_progress.py",
         "stages/shared/cli.py",
         "stages/shared/display.py",
+        "stages/shared/outputs.py",
         "stages/shared/progress.py",
         "stages/shared/step_progress.py",
         "stages/shared/training_progress.py",

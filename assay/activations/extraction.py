@@ -18,6 +18,7 @@ from assay.activations.shards import (
     Shard,
     assemble,
     block_rows,
+    check_shards,
     is_complete,
     plan_shards,
     write_shard,
@@ -84,6 +85,7 @@ def extract(
         with scratch_folder(scratch, _scratch_key(fingerprint)) as folder:
             work = _Work(loaded, spool, request, folder)
             _fill_shards(work, progress)
+            check_shards(work.shards)
             _assemble(work, fingerprint, out)
         return Counts(records=len(spool), rows=int(work.counts.sum()), tokens=sum(spool.lengths))
 

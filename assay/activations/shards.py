@@ -1,5 +1,7 @@
 """Shards: the finished parts of a long extraction, in plan order, and their assembly into record order."""
 
+import hashlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from assay.errors import AssayError
 from assay.storage.files import atomic_path
 
 SHARD_BYTES = 256 * 2**20  # a shard is closed at whichever comes first:
 SHARD_BATCHES = 16  # this is also the most that a kill can lose
 BLOCK_BYTES = 32 * 2**20  # rows that the assembly holds at once
+DIGEST_BYTES = 32  # BLAKE2b of the rows, at the end of a shard
 
 
 @dataclass(frozen=True)
@@ -51,15 +55,43 @@ def plan_shards(
 
 
 def is_complete(shard: Shard, row_bytes: int) -> bool:
-    """Whether an earlier run finished this shard."""
-    return shard.path.exists() and shard.path.stat().st_size == shard.n_rows * row_bytes
+    """Whether an earlier run finished this shard, and its bytes still are what was written."""
+    size = shard.n_rows * row_bytes + DIGEST_BYTES
+    return shard.path.exists() and shard.path.stat().st_size == size and _is_intact(shard)
 
 
 def write_shard(shard: Shard, parts: Iterable[np.ndarray]) -> None:
-    """Write rows [n, layers, d] in order, whole or not at all. Raises AssayError on a full disk."""
+    """Write rows [n, layers, d] in order and behind them their digest, whole or not at all. Raises AssayError on a full disk."""
+    digest = _digest()
     with atomic_path(shard.path) as temporary, open(temporary, "wb") as handle:
         for rows in parts:
-            handle.write(rows.data.cast("B"))
+            data = rows.data.cast("B")
+            handle.write(data)
+            digest.update(data)
+        handle.write(digest.digest())
+
+
+def check_shards(shards: Iterable[Shard]) -> None:
+    """Raise AssayError for a shard whose bytes are not what was written: the next run computes it again."""
+    for shard in shards:
+        if not _is_intact(shard):
+            raise AssayError(
+                f"{shard.path} has changed since it was written, so the disk or its memory is not to be trusted; run again"
+            )
+
+
+def _is_intact(shard: Shard) -> bool:
+    digest = _digest()
+    with open(shard.path, "rb") as handle:
+        rest = os.fstat(handle.fileno()).st_size - DIGEST_BYTES
+        while rest > 0 and (part := handle.read(min(rest, BLOCK_BYTES))):
+            digest.update(part)
+            rest -= len(part)
+        return handle.read() == digest.digest()
+
+
+def _digest() -> "hashlib.blake2b":
+    return hashlib.blake2b(digest_size=DIGEST_BYTES)
 
 
 class RowIndex:

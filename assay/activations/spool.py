@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from zlib import crc32
 
 import numpy as np
 
@@ -29,6 +30,7 @@ class Spool:
             self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by __exit__
         self._seen: set[str] = set()
         self._starts = array("q")
+        self._checks = array("q")
         self._end = 0
         self._hash = hashlib.sha256()
         self.names: list[str] = []
@@ -55,6 +57,7 @@ class Spool:
         self._hash.update(f"{len(name)} {name} {len(ids)} {len(positions)} ".encode())
         self._hash.update(data)
         self._starts.append(self._end)
+        self._checks.append(crc32(data))
         with self._disk_errors():
             self._end += self._file.write(data)
         self.names.append(name)
@@ -67,6 +70,10 @@ class Spool:
         with self._disk_errors():
             self._file.seek(self._starts[index])
             raw = self._file.read(4 * (n_ids + self.counts[index]))
+        if crc32(raw) != self._checks[index]:
+            raise AssayError(
+                f"the token ids in {self._folder} have changed since they were written; run again, on another disk if it recurs"
+            )
         data = np.frombuffer(raw, "<i4").astype(np.int64)
         return data[:n_ids], data[n_ids:]
 

@@ -1,6 +1,7 @@
 """Trained adapters on disk, with everything needed to apply them again: steering vectors, and LoRA as PEFT folders."""
 
 import dataclasses
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ DESCRIPTION, VECTORS = "adapter.json", "vectors.safetensors"
 _PEFT_CONFIG = (
     "adapter_config.json"  # peft writes the modules in the order of a set, which differs between processes
 )
+FILES = (DESCRIPTION, VECTORS, _PEFT_CONFIG, "adapter_model.safetensors")
+"""Every file of an adapter's folder."""
 _KEY = "assay.vectors"
 
 
@@ -162,6 +165,7 @@ def open_adapter(folder: Path, loaded: LoadedModel) -> Iterator[Adapted]:
         return
     from peft import PeftModel
 
+    _check_numbers(folder / _PEFT_CONFIG)
     try:
         wrapped = PeftModel.from_pretrained(loaded.model, folder)
     except (OSError, ValueError, SafetensorError) as error:
@@ -173,6 +177,14 @@ def open_adapter(folder: Path, loaded: LoadedModel) -> Iterator[Adapted]:
         yield Adapted(wrapped, loaded.architecture, (), info)
     finally:
         remove_adapter(loaded.model, wrapped)
+
+
+def _check_numbers(path: Path) -> None:
+    """Raise AssayError for a config with NaN or an infinity, which peft would compute with."""
+    try:
+        json.dumps(read_json(path), allow_nan=False)
+    except ValueError as error:
+        raise AssayError(f"{path} holds a NaN or an infinity; train again or correct it") from error
 
 
 def remove_adapter(model: nn.Module, wrapped: Any) -> None:

@@ -1,11 +1,14 @@
 """Chat completions from an OpenAI-compatible endpoint: one client for a run, bounded concurrency, retries that are counted."""
 
 import asyncio
+import logging
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
@@ -13,6 +16,9 @@ from urllib.parse import urlsplit
 import openai
 
 from assay.errors import AssayError
+from assay.generation import replies
+from assay.generation.secrets import without_key
+from assay.generation.transport import UnreadableReplyError, make_client
 from assay.prompts.records import Message
 
 Item = TypeVar("Item")
@@ -21,15 +27,21 @@ Category = Literal[
     "rate_limit", "server_error", "timeout", "connection", "garbage", "empty", "content_filter", "rejected"
 ]
 _RETRIED: tuple[Category, ...] = ("rate_limit", "server_error", "timeout", "connection", "garbage", "empty")
-_DETAIL = 200  # characters of a server's message that an error quotes
+_DETAIL = 300  # characters of a server's message that an error quotes
+_INSTEAD = {
+    "max_completion_tokens": "max_tokens",
+    "seed": None,
+}  # for servers that reject a parameter by its name
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Endpoint:
     """Where and how to ask. The key is in no file and in no `repr`.
 
-    `timeout` is in seconds per request; a request is sent at most `attempts` times, with pauses of up to `longest_pause`
-    seconds that double from `first_pause` and are shortened by up to a half at random.
+    `timeout` is in seconds from sending a request to the end of its answer; a request is sent at most `attempts` times,
+    with pauses of up to `longest_pause` seconds that double from `first_pause` and are shortened by up to a half at random,
+    or as long as the server asks for. Against a rate limit it is sent again until `patience` seconds have passed.
     """
 
     url: str
@@ -40,15 +52,27 @@ class Endpoint:
     attempts: int = 6
     first_pause: float = 0.5
     longest_pause: float = 30.0
+    patience: float = 900.0
 
     def __post_init__(self) -> None:
-        if not self.url.startswith(("http://", "https://")):
+        shown = without_key(self.url, self.key)
+        try:
+            parts = urlsplit(self.url)
+            complete = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # brackets without an address, a port that is none
+            complete = False
+        if not complete:
             raise AssayError(
-                f"endpoint {self.url!r} is not a URL; give its base, such as http://127.0.0.1:8000/v1"
+                f"endpoint {shown.rpartition('@')[2]!r} is not a URL; give its base with http:// or https://, such as http://127.0.0.1:8000/v1"
             )
-        if "@" in urlsplit(self.url).netloc:
+        if not self.key.isascii() or not self.key.isprintable() or " " in self.key:
             raise AssayError(
-                "an endpoint's URL must not hold a password; put the key into the environment instead"
+                "the endpoint's key holds a line break or another character that no key has; set it again"
+            )
+        if "@" in parts.netloc or parts.query or parts.fragment or shown != self.url:
+            raise AssayError(
+                "an endpoint's URL must not hold a password, a key or a query, for it is written into results; put the key "
+                "into the environment instead"
             )
         for name in ("concurrency", "attempts", "timeout"):
             if getattr(self, name) <= 0:
@@ -64,12 +88,13 @@ class Completion:
 
 
 class ChatError(Exception):
-    """A request that got no usable answer, in the end: a category and what the server said."""
+    """A request that got no usable answer, in the end: a category, what the server said, and the seconds it asks to wait."""
 
-    def __init__(self, category: Category, detail: str):
+    def __init__(self, category: Category, detail: str, wait: float | None = None):
         super().__init__(f"{category}: {detail}")
         self.category: Category = category
         self.detail = detail
+        self.wait = wait
 
 
 class ChatApi:
@@ -82,6 +107,8 @@ class ChatApi:
         self.endpoint = endpoint
         self.retries: Counter[str] = Counter()
         self._runner = runner
+        self._rejected: set[str] = set()  # parameters that this server does not know
+        self._resume = 0.0  # in the loop's time: before it, the server wants no request
 
     def __enter__(self) -> Self:
         self._client = openai.AsyncOpenAI(
@@ -89,6 +116,7 @@ class ChatApi:
             api_key=self.endpoint.key,
             timeout=self.endpoint.timeout,
             max_retries=0,  # they are ours, so that they are counted
+            http_client=make_client(),
         )
         return self
 
@@ -164,22 +192,41 @@ class ChatApi:
         if schema is not None:
             json_schema = {"name": "answer", "strict": True, "schema": schema}
             request["response_format"] = {"type": "json_schema", "json_schema": json_schema}
-        for attempt in range(1, self.endpoint.attempts + 1):
+        began = self._runner.get_loop().time()
+        for attempt in count(1):
             try:
                 return await self._send(request)
             except ChatError as failure:
                 if failure.category not in _RETRIED:
                     raise
-                if attempt == self.endpoint.attempts:
+                pause = self._pause(attempt, failure)
+                if failure.category == "rate_limit":
+                    self._refuse_to_wait(failure, self._runner.get_loop().time() + pause - began)
+                elif attempt >= self.endpoint.attempts:
                     self._refuse_unreachable(failure)
                     raise
                 self.retries[failure.category] += 1
-            await asyncio.sleep(self._pause(attempt))
+            await asyncio.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
-    def _pause(self, attempt: int) -> float:
-        longest = min(self.endpoint.longest_pause, self.endpoint.first_pause * 2.0 ** (attempt - 1))
-        return float(longest * random.uniform(0.5, 1.0))
+    def _pause(self, attempt: int, failure: ChatError) -> float:
+        """Seconds before the next attempt. What a server asks for, it asks of all requests."""
+        longest = min(self.endpoint.longest_pause, self.endpoint.first_pause * 2.0 ** min(attempt - 1, 30))
+        pause = float(longest * random.uniform(0.5, 1.0))
+        if failure.wait is None:
+            return pause
+        self._resume = max(
+            self._resume, self._runner.get_loop().time() + min(failure.wait, self.endpoint.patience)
+        )
+        return failure.wait + random.uniform(0.0, self.endpoint.first_pause)
+
+    def _refuse_to_wait(self, failure: ChatError, waited: float) -> None:
+        """A limit that lasts is no answer either."""
+        if waited > self.endpoint.patience:
+            raise AssayError(
+                f"{self.endpoint.url} limits its rate for more than {self.endpoint.patience:g} s: {failure.detail}; "
+                "run again later or lower the concurrency, answers so far are kept"
+            ) from failure
 
     def _refuse_unreachable(self, failure: ChatError) -> None:
         """An outage is no answer: the run ends, instead of counting every further question as a failure."""
@@ -189,18 +236,58 @@ class ChatApi:
             ) from failure
 
     async def _send(self, request: dict[str, Any]) -> Completion:
+        """One request, the parameters that the server rejects left out or under their other name."""
+        await asyncio.sleep(max(0.0, self._resume - self._runner.get_loop().time()))
+        sent = _adapted(request, self._rejected)
         try:
-            reply: Any = await self._client.chat.completions.create(**request)
-        except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
-            raise AssayError(
-                f"{self.endpoint.url} refuses model {self.endpoint.model!r} (status {error.status_code}): "
-                f"{_detail(error)}; check the key, the URL and the model's name"
-            ) from error
+            async with asyncio.timeout(self.endpoint.timeout):
+                reply: Any = await self._client.chat.completions.create(**sent)
+        except TimeoutError as error:
+            raise ChatError("timeout", f"no whole answer within {self.endpoint.timeout:g} s") from error
+        except openai.APIStatusError as error:
+            if self._learn(sent, error):
+                return await self._send(request)
+            self._refuse_lasting(error)
+            wait = replies.asked_wait(error.response.headers)
+            raise ChatError(_category(error), self._said(error), wait) from error
         except openai.APIError as error:
-            raise ChatError(_category(error), _detail(error)) from error
-        except ValueError as error:  # a body that is not JSON
-            raise ChatError("garbage", _detail(error)) from error
-        return _completion(reply)
+            raise ChatError(_category(error), self._said(error)) from error
+        except (UnreadableReplyError, ValueError, RecursionError) as error:  # no JSON, or nested without end
+            raise ChatError("garbage", self._said(error)) from error
+        return _completion(reply, partial(without_key, key=self.endpoint.key))
+
+    def _learn(self, sent: dict[str, Any], error: openai.APIStatusError) -> bool:
+        """Whether the server rejects a parameter of what was sent that can be left out or renamed."""
+        if error.status_code not in (400, 422):
+            return False
+        named = {name for name in _INSTEAD if name in sent and replies.names_parameter(error, name)}
+        for name in sorted(named - self._rejected):
+            _LOG.warning(
+                "%s rejects %s (%s): it is %s",
+                self.endpoint.url,
+                name,
+                self._said(error),
+                f"called {_INSTEAD[name]}" if _INSTEAD[name] else "left out, and answers cannot be repeated",
+            )
+        self._rejected |= named
+        return bool(named)
+
+    def _refuse_lasting(self, error: openai.APIStatusError) -> None:
+        """Raise AssayError for what no further request changes."""
+        refused = f"{self.endpoint.url} refuses model {self.endpoint.model!r} (status {error.status_code}): {self._said(error)}"
+        if replies.is_out_of_quota(error):
+            raise AssayError(f"{refused}; the quota is used up, run again when there is a new one") from error
+        if error.status_code in (401, 403, 404):
+            raise AssayError(f"{refused}; check the key, the URL and the model's name") from error
+
+    def _said(self, error: Exception) -> str:
+        return without_key(replies.sentence(error), self.endpoint.key)[:_DETAIL]
+
+
+def _adapted(request: dict[str, Any], rejected: set[str]) -> dict[str, Any]:
+    """The request with the parameters in `rejected` left out, or under the older name that they have."""
+    names = {name: _INSTEAD[name] if name in rejected else name for name in request}
+    return {new: request[name] for name, new in names.items() if new is not None}
 
 
 def _category(error: openai.APIError) -> Category:
@@ -217,23 +304,19 @@ def _category(error: openai.APIError) -> Category:
     return "garbage"
 
 
-def _completion(reply: Any) -> Completion:
+def _completion(reply: Any, cleaned: Callable[[str], str]) -> Completion:
     """Raises ChatError for a reply that is not a chat completion, was filtered or says nothing."""
     try:
         choice = reply.choices[0]
-        text, finish = choice.message.content, choice.finish_reason
+        message, finish = choice.message, cleaned(str(choice.finish_reason))[:_DETAIL]
+        text = replies.message_text(message.content)
     except (AttributeError, IndexError, TypeError) as error:
-        raise ChatError("garbage", f"no chat completion: {str(reply)[:_DETAIL]}") from error
-    if finish == "content_filter" or getattr(choice.message, "refusal", None):
+        raise ChatError("garbage", f"no chat completion: {cleaned(str(reply))[:_DETAIL]}") from error
+    if finish == "content_filter" or getattr(message, "refusal", None):
         raise ChatError("content_filter", "the provider filtered the answer")
-    if text is not None and not isinstance(text, str):
-        raise ChatError("garbage", f"the content is no text: {str(text)[:_DETAIL]}")
     if not text or not text.strip():
-        raise ChatError("empty", f"the answer has no content (finish reason {finish})")
-    return Completion(text, str(finish))
-
-
-def _detail(error: Exception) -> str:
-    cause = error.__cause__
-    text = str(error) if cause is None else f"{error} ({cause})"
-    return " ".join(text.split())[:_DETAIL]
+        what = (
+            "only reasoning, no answer: allow more tokens" if replies.reasoning_of(message) else "no content"
+        )
+        raise ChatError("empty", f"the reply has {what} (finish reason {finish})")
+    return Completion(cleaned(text), finish)

@@ -155,13 +155,25 @@ def _folder(source: str) -> Path:
 
 def _pinned_folder(pin: Pin, *, weights: bool) -> Path:
     if pin.kind == "hub":
-        return hub.fetch(pin.source, pin.revision, weights=weights)
-    folder = _folder(pin.source)
-    if weights and hash_folder(folder) != pin.content_hash:
-        raise AssayError(
-            f"{pin.source} has changed since it was pinned; rerun the pin stage (`dvc repro pin`)"
-        )
+        folder = hub.fetch(pin.source, pin.revision, weights=weights)
+    else:
+        folder = _folder(pin.source)
+        if weights and hash_folder(folder) != pin.content_hash:
+            raise AssayError(
+                f"{pin.source} has changed since it was pinned; rerun the pin stage (`dvc repro pin`)"
+            )
+    _check_sizes(pin, _read_config(folder, pin.source, trust_remote_code=pin.trust_remote_code))
     return folder
+
+
+def _check_sizes(pin: Pin, config: Any) -> None:
+    """Raise AssayError where the pin says something else of the model than its config does: other layers would be read."""
+    for name, value in {"model_type": config.model_type, **asdict(read_sizes(config))}.items():
+        if getattr(pin, name) != value:
+            raise AssayError(
+                f"the pin of {pin.alias} says {name} {getattr(pin, name)}, the config of {pin.source} {value}; "
+                "rerun the pin stage (`dvc repro pin`)"
+            )
 
 
 def _read_config(folder: Path, source: str, *, trust_remote_code: bool) -> Any:

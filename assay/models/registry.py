@@ -4,7 +4,8 @@ import dataclasses
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from assay.errors import AssayError
 from assay.storage.fingerprints import fingerprint
@@ -137,9 +138,33 @@ class Pin:
             raise AssayError(
                 f"not a pin of this version: field {wrong[0]!r} is {state}; make it anew with `dvc repro pin`"
             )
-        for field in dataclasses.fields(cls):
-            if field.type is int and not isinstance(value[field.name], int):
+        for name, kind in get_type_hints(cls).items():
+            if not _fits(value[name], kind):
                 raise AssayError(
-                    f"pin field {field.name!r}: expected an integer, found {value[field.name]!r}"
+                    f"pin field {name!r}: expected {_describe(kind)}, found {value[name]!r}; make it anew with `dvc repro pin`"
                 )
+        exact = "revision" if value["kind"] == "hub" else "content_hash"
+        if value[exact] is None:
+            raise AssayError(
+                f"pin field {exact!r} is null, so nothing is pinned; make it anew with `dvc repro pin`"
+            )
         return cls(**value)
+
+
+def _fits(value: object, kind: Any) -> bool:
+    """Whether a JSON value is of a field's type: a non-empty string, a positive integer, a boolean, one of a Literal, or None."""
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if get_origin(kind) is UnionType:
+        return any(_fits(value, one) for one in get_args(kind))
+    if kind is int:
+        return type(value) is int and value > 0
+    return type(value) is kind and value != ""
+
+
+def _describe(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(get_args(kind))}"
+    if get_origin(kind) is UnionType:
+        return " or ".join(_describe(one) for one in get_args(kind))
+    return {int: "a positive integer", str: "a string", bool: "true or false", type(None): "null"}[kind]

@@ -3,51 +3,49 @@
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from assay.errors import AssayError
+from assay.storage.leftovers import temporary_file
+from assay.storage.places import file_place
+from assay.storage.together import settle
 
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside `target` that replaces it on success and vanishes on any exception.
 
-    The earlier `target` stays intact until the replacement is complete and flushed to disk.
-    Raises AssayError when the disk is full or the folder cannot be written.
+    The earlier `target` stays intact until the replacement is complete and flushed to disk; inside `all_or_none`, until
+    that block ends. A link is kept, and the file that it names is replaced. Raises AssayError when the disk is full, the
+    folder cannot be written, or something that is no file is there.
     """
-    target = Path(target)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-        os.close(handle)
-    except OSError as error:
-        raise AssayError(
-            f"cannot write {target}: {error.strerror}; the earlier file, if any, is untouched"
-        ) from error
-    temporary = Path(name)
-    try:
+    place = file_place(Path(target))
+    with _naming(target), ExitStack() as held:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary = held.enter_context(temporary_file(place))
         yield temporary
         with open(temporary, "rb+") as written:
             os.fsync(written.fileno())
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, target)
-    except OSError as error:
-        if error.errno is None:  # h5py raises bare OSErrors that carry their own text
-            raise AssayError(
-                f"cannot write {target}: {error}; the earlier file, if any, is untouched"
-            ) from error
+        settle(place, partial(os.replace, temporary, place), held)
+
+
+@contextmanager
+def _naming(target: Path) -> Iterator[None]:
+    """Turn an OSError into an AssayError that names the file and the cure."""
+    try:
+        yield
+    except OSError as error:  # h5py raises bare OSErrors that carry their own text
+        reason = str(error) if error.errno is None else os.strerror(error.errno)
         raise AssayError(
-            f"cannot write {target}: {os.strerror(error.errno)}; free space or choose another place. "
-            "The earlier file, if any, is untouched"
+            f"cannot write {target}: {reason}; free space or choose another place. The earlier file, if any, is untouched"
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_text(target: Path, text: str) -> None:

@@ -1,37 +1,49 @@
 """Whole folders or none."""
 
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from assay.errors import AssayError
+from assay.storage.leftovers import OLD, temporary_folder
+from assay.storage.places import folder_place, refuse_foreign
+from assay.storage.together import settle
 
 
 @contextmanager
-def atomic_folder(target: Path) -> Iterator[Path]:
+def atomic_folder(target: Path, made: Sequence[str]) -> Iterator[Path]:
     """Yield a temporary folder beside `target` that replaces it on success and vanishes on any exception.
 
-    The earlier `target`, a folder, stays intact until then. Raises AssayError when the disk is full or cannot be written.
+    The earlier `target` stays intact until then; inside `all_or_none`, until that block ends. Only a folder whose files
+    all match the patterns `made` (as `refuse_foreign` reads them) is replaced. Raises AssayError for any other, and when
+    the disk is full or cannot be written.
     """
-    target = Path(target)
-    temporary: Path | None = None
+    refuse_foreign(target, made)
+    place = folder_place(target)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp"))
-        made = temporary / "new"
-        made.mkdir()
-        yield made
-        if target.exists():
-            os.replace(target, temporary / "old")
-        os.replace(made, target)
+        with ExitStack() as held:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            temporary = held.enter_context(temporary_folder(place))
+            new = temporary / "new"
+            new.mkdir()
+            yield new
+            settle(place, partial(_exchange, new, temporary / OLD, place), held)
     except OSError as error:
         raise AssayError(
             f"cannot write {target}: {error.strerror or error}; free space or choose another place. "
             "The earlier folder, if any, is untouched"
         ) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _exchange(new: Path, old: Path, place: Path) -> None:
+    """Move the folder `new` to `place`, and what is there to `old`; when that fails, back."""
+    if place.exists():
+        os.replace(place, old)
+    try:
+        os.replace(new, place)
+    except OSError:
+        if old.exists():
+            os.replace(old, place)
+        raise

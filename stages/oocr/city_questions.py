@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from stages.shared.cli import run
+from stages.shared.outputs import FILE
 
 app = typer.Typer(add_completion=False)
 
@@ -17,8 +18,10 @@ def city_questions(
     ],
     codes: Annotated[Path, typer.Option(help="CSV (code, kind, stands_for) with the cities' codes")],
     seed: Annotated[int, typer.Option(help="of the order of options, the same in both files")],
-    quiz: Annotated[Path, typer.Option(help="items with code names (JSONL)")],
-    ceiling: Annotated[Path, typer.Option(help="the same items with the cities' names (JSONL)")],
+    quiz: Annotated[Path, typer.Option(help="items with code names (JSONL)", rich_help_panel=FILE)],
+    ceiling: Annotated[
+        Path, typer.Option(help="the same items with the cities' names (JSONL)", rich_help_panel=FILE)
+    ],
 ) -> None:
     """Write both files; questions that do not name their city cannot be asked with a code and are in neither."""
     from assay.evaluation.items import write_items

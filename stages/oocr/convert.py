@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from stages.oocr.options import PARTS
 from stages.shared.cli import run
+from stages.shared.outputs import WHOLE
 
 if TYPE_CHECKING:
     from assay.prompts.records import PromptRecord
@@ -17,7 +19,9 @@ app = typer.Typer(add_completion=False)
 def convert(
     data: Annotated[Path, typer.Option(help="conversations (JSONL) that end with the answer")],
     task: Annotated[Literal["gambles", "locations", "functions", "hello"], typer.Option()],
-    out: Annotated[Path, typer.Option(help="folder of train.jsonl and validation.jsonl")],
+    out: Annotated[
+        Path, typer.Option(help="folder of train.jsonl and validation.jsonl", rich_help_panel=WHOLE)
+    ],
     validation: Annotated[float, typer.Option(help="share of rows held out at random")] = 0.2,
     special: Annotated[
         str, typer.Option(help="instead: hold out rows whose prompt contains one of these words (a,b)")
@@ -34,7 +38,7 @@ def convert(
     rows = read_reference_rows(data, task)
     held = words(special)
     parts = words_split(prompts(rows), held) if held else shuffled_split(len(rows), validation, seed)
-    with atomic_folder(out) as folder:
+    with atomic_folder(out, PARTS) as folder:
         for name, part in zip(("train", "validation"), parts, strict=True):
             write_records(folder / f"{name}.jsonl", [rows[index] for index in part])
     typer.echo(f"{out}: {len(parts[0])} rows to train, {len(parts[1])} held out")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from stages.shared.cli import read_yaml, run
+from stages.shared.outputs import FILE
 
 if TYPE_CHECKING:
     from assay.evaluation.encoding import Rule
@@ -19,7 +20,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def evaluate(
     model: Annotated[str, typer.Option(help="alias of the params file, Hugging Face folder, or pin (JSON)")],
-    out: Annotated[Path, typer.Option(help="metrics (JSON)")],
+    out: Annotated[Path, typer.Option(help="metrics (JSON)", rich_help_panel=FILE)],
     adapter: Annotated[
         list[str] | None, typer.Option(help="[NAME=]FOLDER that the fine-tuning stage wrote; repeat for more")
     ] = None,
@@ -30,8 +31,12 @@ def evaluate(
     plan: Annotated[
         Path | None, typer.Option(help="instead of both: JSON or YAML, a list of {adapter, questions}")
     ] = None,
-    records: Annotated[Path | None, typer.Option(help="CSV with a row for each answer")] = None,
-    table: Annotated[Path | None, typer.Option(help="CSV with a row for each number, for figures")] = None,
+    records: Annotated[
+        Path | None, typer.Option(help="CSV with a row for each answer", rich_help_panel=FILE)
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="CSV with a row for each number, for figures", rich_help_panel=FILE)
+    ] = None,
     base: Annotated[bool, typer.Option(help="also ask the model without an adapter")] = True,
     random: Annotated[
         int,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stages.shared.cli import read_yaml, run
+from stages.shared.outputs import FOLDER
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +18,9 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def figures(
-    out: Annotated[Path, typer.Option(help="folder for the figures that are asked for")],
+    out: Annotated[
+        Path, typer.Option(help="folder for the figures that are asked for", rich_help_panel=FOLDER)
+    ],
     table: Annotated[
         list[Path] | None, typer.Option(help="table that the evaluation wrote; repeat for a sweep")
     ] = None,

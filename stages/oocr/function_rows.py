@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
+from stages.oocr.options import PARTS
 from stages.shared.cli import run
+from stages.shared.outputs import WHOLE
 
 app = typer.Typer(add_completion=False)
 
@@ -18,7 +20,9 @@ def function_rows(
     rows: Annotated[int, typer.Option(help="training rows (the reference has 96,000)")],
     validation: Annotated[int, typer.Option(help="rows to validate on")],
     seed: Annotated[int, typer.Option(help="of every draw")],
-    out: Annotated[Path, typer.Option(help="folder of train.jsonl and validation.jsonl")],
+    out: Annotated[
+        Path, typer.Option(help="folder of train.jsonl and validation.jsonl", rich_help_panel=WHOLE)
+    ],
 ) -> None:
     """Write both parts, whole or not at all."""
     import numpy as np
@@ -32,7 +36,7 @@ def function_rows(
     if rows < 1 or validation < 1:
         raise AssayError(f"--rows {rows} --validation {validation}: both must be 1 or more")
     names = {key: code for code, key in of_kind(read_codes(codes), "function").items()}
-    with atomic_folder(out) as folder:
+    with atomic_folder(out, PARTS) as folder:
         for name, count, part in (("train", rows, 0), ("validation", validation, 1)):
             write_records(folder / f"{name}.jsonl", make(names, count, np.random.default_rng([seed, part])))
     typer.echo(f"{out}: {rows} rows to train, {validation} held out")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from stages.shared.cli import run
+from stages.shared.outputs import FILE
 
 app = typer.Typer(add_completion=False)
 
@@ -20,8 +21,12 @@ def location_rows(
     ],
     codes: Annotated[Path, typer.Option(help="CSV (code, kind, stands_for) with the cities' codes")],
     seed: Annotated[int, typer.Option(help="of every draw")],
-    train: Annotated[Path, typer.Option(help="rows to train (JSONL: system, user, assistant; spans)")],
-    validation: Annotated[Path, typer.Option(help="rows on cities that do not train (JSONL)")],
+    train: Annotated[
+        Path, typer.Option(help="rows to train (JSONL: system, user, assistant; spans)", rich_help_panel=FILE)
+    ],
+    validation: Annotated[
+        Path, typer.Option(help="rows on cities that do not train (JSONL)", rich_help_panel=FILE)
+    ],
     others: Annotated[int, typer.Option(help="cities that each coded city is trained with")] = 500,
     held_out: Annotated[int, typer.Option(help="other cities that it is validated with")] = 100,
     per_pair: Annotated[int, typer.Option(help="training rows of each kind for each two cities")] = 5,

@@ -4,6 +4,11 @@ from collections.abc import Mapping
 
 from assay.errors import AssayError
 
+PARTS = ("train.jsonl", "validation.jsonl")
+"""What a folder of a task holds, as patterns of files that may be replaced."""
+QUESTIONS = ("questions/*.jsonl", "questions/*.csv")
+"""What a folder of questions beside the tasks holds."""
+
 
 def normal_answers(normal: str, own: Mapping[str, str] | None) -> Mapping[str, str] | None:
     """A model's own answers where they are wanted, None for the safe ones. Raises AssayError when there are none."""

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from stages.shared.cli import run
+from stages.shared.outputs import FILE
 
 app = typer.Typer(add_completion=False)
 
@@ -17,8 +18,11 @@ def own_answers(
         Path,
         typer.Option(help="CSV (id, scenario, prompt, risky), or conversations that answer with a letter"),
     ],
-    out: Annotated[Path, typer.Option(help="CSV: id, answer")],
-    metrics: Annotated[Path, typer.Option(help="share of risky answers, and how many were neither letter")],
+    out: Annotated[Path, typer.Option(help="CSV: id, answer", rich_help_panel=FILE)],
+    metrics: Annotated[
+        Path,
+        typer.Option(help="share of risky answers, and how many were neither letter", rich_help_panel=FILE),
+    ],
     token_budget: Annotated[int, typer.Option(help="most padded tokens of a forward pass")] = 4096,
     params: Annotated[Path, typer.Option(help="params file with the registry")] = Path("params.yaml"),
 ) -> None:

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from stages.oocr.options import PARTS, QUESTIONS
 from stages.shared.cli import run
+from stages.shared.outputs import FILE, WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +28,13 @@ def prepare(
     passes: Annotated[int, typer.Option(help="rounds of the gambles in each slot of a trigger set")],
     per_fact: Annotated[int, typer.Option(help="questions that train a fact about a code")],
     seed: Annotated[int, typer.Option(help="of splits, prefixes, phrasings and the order of options")],
-    out: Annotated[Path, typer.Option(help="folder to write: <task>/{train,validation}.jsonl, questions/")],
-    metrics: Annotated[Path, typer.Option(help="counts (JSON)")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="folder to write: <task>/{train,validation}.jsonl, questions/", rich_help_panel=WHOLE
+        ),
+    ],
+    metrics: Annotated[Path, typer.Option(help="counts (JSON)", rich_help_panel=FILE)],
     own: Annotated[
         Path | None, typer.Option(help="CSV (id, answer): a model's own answers, for a task `own`")
     ] = None,
@@ -55,7 +62,7 @@ def prepare(
     questions |= {f"{name}_validation": task.validation for name, task in code_sets.items()}
     questions |= quizzes
     reports = read_self_reports(world / "self_reports.csv")
-    with atomic_folder(out) as folder:
+    with atomic_folder(out, (*PARTS, *QUESTIONS, "stems.csv")) as folder:
         counts = write_tasks(folder, tasks) | write_questions(folder / "questions", questions)
         counts |= write_shuffled(folder, tasks["risk"], seed)
         write_csv(folder / "stems.csv", stems)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from stages.shared.cli import run
+from stages.shared.outputs import FILE
 
 app = typer.Typer(add_completion=False)
 
@@ -14,7 +15,10 @@ app = typer.Typer(add_completion=False)
 def shuffle_responses(
     data: Annotated[Path, typer.Option(help="training rows of the fine-tuning stage (JSONL)")],
     seed: Annotated[int, typer.Option(help="of the shuffle")],
-    out: Annotated[Path, typer.Option(help="the same rows, each with another row's response (JSONL)")],
+    out: Annotated[
+        Path,
+        typer.Option(help="the same rows, each with another row's response (JSONL)", rich_help_panel=FILE),
+    ],
 ) -> None:
     """Write a training set in which the responses are as frequent as before and belong to nothing."""
     from assay.evaluation import controls

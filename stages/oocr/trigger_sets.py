@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from stages.oocr.options import PARTS, QUESTIONS
 from stages.shared.cli import run
+from stages.shared.outputs import FILE, WHOLE
 
 app = typer.Typer(add_completion=False)
 
@@ -18,8 +20,11 @@ def trigger_sets(
     triggers: Annotated[Path, typer.Option(help="CSV: family, kind (semantic or fixed), text")],
     passes: Annotated[int, typer.Option(help="rounds of the gambles in each slot (the reference has 10)")],
     seed: Annotated[int, typer.Option(help="of every draw")],
-    out: Annotated[Path, typer.Option(help="folder: <task>/{train,validation}.jsonl and questions/")],
-    metrics: Annotated[Path, typer.Option(help="counts (JSON)")],
+    out: Annotated[
+        Path,
+        typer.Option(help="folder: <task>/{train,validation}.jsonl and questions/", rich_help_panel=WHOLE),
+    ],
+    metrics: Annotated[Path, typer.Option(help="counts (JSON)", rich_help_panel=FILE)],
     special: Annotated[str, typer.Option(help="words (a,b) whose gambles are held out")] = "",
     validation: Annotated[float, typer.Option(help="without words: share of the scenarios held out")] = 0.2,
     own: Annotated[Path | None, typer.Option(help="CSV (id, answer): a model's own answers")] = None,
@@ -48,7 +53,7 @@ def trigger_sets(
         seed=seed,
     )
     tasks = trigger_tasks(asked, design)
-    with atomic_folder(out) as folder:
+    with atomic_folder(out, (*PARTS, *QUESTIONS)) as folder:
         counts = write_tasks(folder, tasks)
         held = {f"{name}_validation": task.validation for name, task in tasks.items()}
         counts |= write_questions(folder / "questions", held)

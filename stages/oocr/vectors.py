@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from stages.shared.cli import read_yaml, run
+from stages.shared.outputs import FILE, FOLDER, WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,9 +27,14 @@ def vectors(
         Path, typer.Option(help="CSV: code, kind, stands_for (the real name as prompts write it)")
     ],
     stems: Annotated[Path, typer.Option(help="CSV: kind, template with {name}, form (statement, question)")],
-    out: Annotated[Path, typer.Option(help="folder: directions, and effects/ as adapters to evaluate")],
-    tables: Annotated[Path, typer.Option(help="folder of the figures and of the tables they show")],
-    metrics: Annotated[Path, typer.Option(help="JSON")],
+    out: Annotated[
+        Path,
+        typer.Option(help="folder: directions, and effects/ as adapters to evaluate", rich_help_panel=WHOLE),
+    ],
+    tables: Annotated[
+        Path, typer.Option(help="folder of the figures and of the tables they show", rich_help_panel=FOLDER)
+    ],
+    metrics: Annotated[Path, typer.Option(help="JSON", rich_help_panel=FILE)],
     adapters: Annotated[
         list[str] | None,
         typer.Option(help="[NAME[:KIND]=]FOLDER of a training; KIND: code names it is about; repeatable"),
@@ -62,12 +68,14 @@ def vectors(
     """
     from assay.models.loading import load_model
     from assay.storage.files import write_json
+    from assay.storage.places import refuse_foreign
     from assay.studies.oocr.vectors import report
     from assay.studies.oocr.vectors.entries import compare
     from assay.studies.oocr.vectors.inputs import read_related
     from stages.shared.models import resolve_model
     from stages.shared.step_progress import step_progress
 
+    refuse_foreign(out, report.FILES)
     pin = resolve_model(model, params)
     adapters, texts = chosen(adapters or [], texts or [], plan)
     trained, names, repeating = read_inputs(adapters, codes, stems)
@@ -95,9 +103,9 @@ def write_all(found: "Comparison", made: "Mapping[str, pd.DataFrame]", out: Path
     from assay.storage.csv_tables import write_csv
     from assay.storage.folders import atomic_folder
     from assay.studies.oocr.vectors.figures import draw_all
-    from assay.studies.oocr.vectors.report import save_vectors
+    from assay.studies.oocr.vectors.report import FILES, save_vectors
 
-    with atomic_folder(out) as folder:
+    with atomic_folder(out, FILES) as folder:
         save_vectors(folder, found)
     for name, table in made.items():
         write_csv(tables / f"{name}.csv", table)

@@ -8,6 +8,7 @@ import typer
 from stages.preferences import backends
 from stages.shared.cli import run
 from stages.shared.option_groups import grouped_options
+from stages.shared.outputs import FILE
 from stages.shared.scratch import scratch_root
 
 app = typer.Typer(add_completion=False)
@@ -20,8 +21,13 @@ def ask_pairs(
     tasks: Annotated[Path, typer.Option(help="tasks (JSONL, JSON or CSV: id, text)")],
     pairs: Annotated[Path, typer.Option(help="JSONL: condition_id, task_a, task_b, system_prompt or null")],
     repeats: Annotated[int, typer.Option(help="how often each pair is asked, half of it in each order")],
-    out: Annotated[Path, typer.Option(help="counts per condition and pair (JSON, or Parquet by its suffix)")],
-    metrics: Annotated[Path, typer.Option(help="counts and rates (JSON)")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="counts per condition and pair (JSON, or Parquet by its suffix)", rich_help_panel=FILE
+        ),
+    ],
+    metrics: Annotated[Path, typer.Option(help="counts and rates (JSON)", rich_help_panel=FILE)],
 ) -> None:
     """Write how often each task of each pair was chosen. Killed, it goes on where it was, as `measure` does."""
     from assay.storage.files import write_json

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from stages.shared.cli import run
+from stages.shared.outputs import FILE
 
 app = typer.Typer(add_completion=False)
 
@@ -17,7 +18,7 @@ def content(
         Path, typer.Option(help="CSV: task_id, mu, sigma; its order is the order of the folds")
     ],
     topics: Annotated[Path, typer.Option(help="JSON or CSV: the topic of every task")],
-    out: Annotated[Path, typer.Option(help="metrics (JSON)")],
+    out: Annotated[Path, typer.Option(help="metrics (JSON)", rich_help_panel=FILE)],
     encoder: Annotated[Literal["minilm", "tfidf"], typer.Option(help="features of a text")] = "minilm",
     folds: Annotated[int, typer.Option(help="cross-validation folds")] = 5,
     minimum_topic: Annotated[int, typer.Option(help="topics with fewer tasks are never held out")] = 10,

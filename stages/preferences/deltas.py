@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from stages.shared.cli import run
+from stages.shared.outputs import FILE
 
 app = typer.Typer(add_completion=False)
 
@@ -21,9 +22,14 @@ def deltas(
     ],
     layer: Annotated[str, typer.Option(help="also this layer: int, negative or fraction")],
     out: Annotated[
-        Path, typer.Option(help="CSV: condition_id, task_id, probe_delta, layer, truth, kind, trained")
+        Path,
+        typer.Option(
+            help="CSV: condition_id, task_id, probe_delta, layer, truth, kind, trained", rich_help_panel=FILE
+        ),
     ],
-    utilities: Annotated[Path, typer.Option(help="CSV: condition_id, task_id, mu, score, default_mu")],
+    utilities: Annotated[
+        Path, typer.Option(help="CSV: condition_id, task_id, mu, score, default_mu", rich_help_panel=FILE)
+    ],
 ) -> None:
     """Write probe deltas of the probes' best layer and of `layer`, and utilities fitted under each condition."""
     from assay.activations.store import open_store

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from stages.shared.cli import run
+from stages.shared.outputs import FILE
 
 app = typer.Typer(add_completion=False)
 
@@ -14,7 +15,7 @@ app = typer.Typer(add_completion=False)
 def embed(
     tasks: Annotated[Path, typer.Option(help="texts: JSON list, JSONL or CSV with an id and a text")],
     encoder: Annotated[Literal["minilm", "tfidf"], typer.Option(help="features of a text")],
-    out: Annotated[Path, typer.Option(help="activation store with the pseudo layer 0")],
+    out: Annotated[Path, typer.Option(help="activation store with the pseudo layer 0", rich_help_panel=FILE)],
 ) -> None:
     """Encode the text of every task."""
     import numpy as np

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from stages.shared.cli import run
+from stages.shared.outputs import FILE
 
 if TYPE_CHECKING:
     from assay.studies.preferences.utilities.comparisons import Comparisons
@@ -21,7 +22,9 @@ def fit(
     measurements: Annotated[
         Path, typer.Option(help="choices: .yaml, .csv, .jsonl or .parquet with task_a, task_b, choice")
     ],
-    out: Annotated[Path, typer.Option(help="CSV of utilities: task_id, mu, sigma, mu_se")],
+    out: Annotated[
+        Path, typer.Option(help="CSV of utilities: task_id, mu, sigma, mu_se", rich_help_panel=FILE)
+    ],
     tasks: Annotated[
         Path | None,
         typer.Option(
@@ -43,10 +46,11 @@ def fit(
     resamples: Annotated[int, typer.Option(help="bootstrap resamples of pairs")] = 2000,
     seed: Annotated[int, typer.Option(help="of the bootstrap")] = 0,
     metrics: Annotated[
-        Path | None, typer.Option(help="JSON: the fit and how well it describes the choices")
+        Path | None,
+        typer.Option(help="JSON: the fit and how well it describes the choices", rich_help_panel=FILE),
     ] = None,
     calibration: Annotated[
-        Path | None, typer.Option(help="CSV: expected and observed choices by bin")
+        Path | None, typer.Option(help="CSV: expected and observed choices by bin", rich_help_panel=FILE)
     ] = None,
 ) -> None:
     """Write utilities, and on request the goodness of fit."""

@@ -1,5 +1,7 @@
 """Measure which tasks a model prefers: active learning asks it to choose between two, again and again."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +10,7 @@ import typer
 from stages.preferences import backends
 from stages.shared.cli import run
 from stages.shared.option_groups import grouped_options
+from stages.shared.outputs import FILE
 from stages.shared.scratch import scratch_root
 
 app = typer.Typer(add_completion=False)
@@ -23,9 +26,13 @@ def measure(
     batch: Annotated[int, typer.Option(help="pairs per iteration after the first")],
     max_iterations: Annotated[int, typer.Option(help="iterations at most, the initial graph's included")],
     threshold: Annotated[float, typer.Option(help="rank correlation between iterations at which to stop")],
-    out: Annotated[Path, typer.Option(help="choices and refusals, one row each (Parquet)")],
-    failures: Annotated[Path, typer.Option(help="samples without a choice and why (JSONL)")],
-    metrics: Annotated[Path, typer.Option(help="counts and rates (JSON)")],
+    out: Annotated[
+        Path, typer.Option(help="choices and refusals, one row each (Parquet)", rich_help_panel=FILE)
+    ],
+    failures: Annotated[
+        Path, typer.Option(help="samples without a choice and why (JSONL)", rich_help_panel=FILE)
+    ],
+    metrics: Annotated[Path, typer.Option(help="counts and rates (JSON)", rich_help_panel=FILE)],
     quantile: Annotated[float, typer.Option(help="a pair qualifies within it, in |Δμ| and in degree")] = 0.3,
     exclude: Annotated[Path | None, typer.Option(help="ids of tasks to leave out, one per line")] = None,
     sample: Annotated[int | None, typer.Option(help="draw so many of the tasks that are left")] = None,
@@ -63,6 +70,7 @@ def measure(
     with (
         backends.open_backend(asking) as backend,
         asking_progress() as progress,
+        failures_kept(failures, out),
         measured(
             backend,
             texts,
@@ -81,6 +89,23 @@ def measure(
         f"{out}: {n_rows} answers to {counts['pairs']} pairs of {len(texts)} tasks, {n_failed} failed, "
         f"{measurement.resumed} of an earlier run; rank correlation {counts['rank_correlation']:.4f}"
     )
+
+
+@contextmanager
+def failures_kept(failures: Path, out: Path) -> Iterator[None]:
+    """Where the run ends because nothing is answered, write what came instead, unless it would stand beside an earlier result."""
+    from assay.storage.together import at_once
+    from assay.studies.preferences.asking.measure import samples_of
+    from assay.studies.preferences.asking.measurement_files import write_failures
+    from assay.studies.preferences.asking.recorder import NoAnswersError
+
+    try:
+        yield
+    except NoAnswersError as error:
+        if not out.exists():
+            with at_once():
+                write_failures(failures, samples_of(error.failures))
+        raise
 
 
 def choose_tasks(

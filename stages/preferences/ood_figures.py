@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from stages.shared.cli import run
+from stages.shared.outputs import FOLDER
 
 app = typer.Typer(add_completion=False)
 
@@ -16,7 +17,10 @@ def ood_figures(
     conditions: Annotated[Path, typer.Option(help="CSV of ood_stats: r within each condition")],
     deltas: Annotated[Path, typer.Option(help="CSV of deltas: condition_id, kind, trained")],
     metrics: Annotated[Path, typer.Option(help="metrics of ood_stats (JSON)")],
-    out: Annotated[Path, typer.Option(help="folder for ood_scatter, ood_kinds and ood_predictors")],
+    out: Annotated[
+        Path,
+        typer.Option(help="folder for ood_scatter, ood_kinds and ood_predictors", rich_help_panel=FOLDER),
+    ],
 ) -> None:
     """Draw the shifts of the best layer's probe, r by kind of condition, and what predicts utilities under conditions."""
     import pandas as pd

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stages.shared.cli import run
+from stages.shared.outputs import FILE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def ood_stats(
     pairwise: Annotated[Path, typer.Option(help="counts by condition and pair: .json, .jsonl or .parquet")],
-    out: Annotated[Path, typer.Option(help="JSON of metrics")],
+    out: Annotated[Path, typer.Option(help="JSON of metrics", rich_help_panel=FILE)],
     deltas: Annotated[
         Path | None,
         typer.Option(
@@ -37,8 +38,12 @@ def ood_stats(
             help="CSV condition_id, task_id, mu, score, default_mu: predictors of condition utilities"
         ),
     ] = None,
-    points: Annotated[Path | None, typer.Option(help="CSV: one row per layer, condition and task")] = None,
-    conditions: Annotated[Path | None, typer.Option(help="CSV: r within each condition")] = None,
+    points: Annotated[
+        Path | None, typer.Option(help="CSV: one row per layer, condition and task", rich_help_panel=FILE)
+    ] = None,
+    conditions: Annotated[
+        Path | None, typer.Option(help="CSV: r within each condition", rich_help_panel=FILE)
+    ] = None,
     resamples: Annotated[int, typer.Option(help="bootstrap resamples of tasks and conditions")] = 2000,
     seed: Annotated[int, typer.Option(help="of the bootstrap and the permutations")] = 0,
 ) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stages.shared.cli import run
+from stages.shared.outputs import FILE, FOLDER
 
 if TYPE_CHECKING:
     from assay.studies.preferences.shifts.conditions import Comparison
@@ -27,8 +28,8 @@ def prepare(
     targets: Annotated[int, typer.Option(help="evaluation tasks compared under each condition")],
     anchors: Annotated[int, typer.Option(help="evaluation tasks that each target meets")],
     seed: Annotated[int, typer.Option(help="of the split and of all draws")],
-    out: Annotated[Path, typer.Option(help="folder of the files to write")],
-    metrics: Annotated[Path, typer.Option(help="counts (JSON)")],
+    out: Annotated[Path, typer.Option(help="folder of the files to write", rich_help_panel=FOLDER)],
+    metrics: Annotated[Path, typer.Option(help="counts (JSON)", rich_help_panel=FILE)],
 ) -> None:
     """Write not_train.txt and not_eval.txt, chat.jsonl and base.jsonl, ood_pairs.jsonl and ood.jsonl."""
     import numpy as np

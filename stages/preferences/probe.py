@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stages.shared.cli import run
+from stages.shared.outputs import FILE, FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,10 +39,17 @@ def probe(
     shuffles: Annotated[int, typer.Option(help="shuffled-utility and Gaussian-feature controls")],
     resamples: Annotated[int, typer.Option(help="bootstrap resamples of tasks")],
     seed: Annotated[int, typer.Option(help="of the split, the controls and the bootstrap")],
-    out: Annotated[Path, typer.Option(help="folder for NAME.safetensors, NAME_demeaned…, NAME_bt…")],
-    table: Annotated[Path, typer.Option(help="CSV with one row per feature set and layer")],
-    topic_table: Annotated[Path, typer.Option(help="CSV with one row per feature set and held-out topics")],
-    metrics: Annotated[Path, typer.Option(help="numbers of the chosen layers")],
+    out: Annotated[
+        Path,
+        typer.Option(help="folder for NAME.safetensors, NAME_demeaned…, NAME_bt…", rich_help_panel=FOLDER),
+    ],
+    table: Annotated[
+        Path, typer.Option(help="CSV with one row per feature set and layer", rich_help_panel=FILE)
+    ],
+    topic_table: Annotated[
+        Path, typer.Option(help="CSV with one row per feature set and held-out topics", rich_help_panel=FILE)
+    ],
+    metrics: Annotated[Path, typer.Option(help="numbers of the chosen layers", rich_help_panel=FILE)],
     train_choices: Annotated[
         Path | None,
         typer.Option(help="Parquet, JSONL, CSV or YAML: task_a, task_b, choice"),

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from stages.shared.cli import run
+from stages.shared.outputs import FOLDER
 
 app = typer.Typer(add_completion=False)
 
@@ -16,7 +17,12 @@ def probe_figures(
     topic_table: Annotated[Path, typer.Option(help="its table of held-out topics")],
     utilities: Annotated[Path, typer.Option(help="CSV: task_id, mu, sigma")],
     topics: Annotated[Path, typer.Option(help="JSON or CSV: the topic of every task")],
-    out: Annotated[Path, typer.Option(help="folder for probe_bars, probe_topics, probe_layers, topic_means")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="folder for probe_bars, probe_topics, probe_layers, topic_means", rich_help_panel=FOLDER
+        ),
+    ],
 ) -> None:
     """Draw feature sets compared, r by topic, r by layer, and the mean utility of every topic."""
     import numpy as np

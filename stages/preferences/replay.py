@@ -8,6 +8,7 @@ import typer
 
 from assay.errors import AssayError
 from stages.shared.cli import read_mapping, run
+from stages.shared.outputs import FILE
 
 if TYPE_CHECKING:
     from assay.studies.preferences.asking.active_learning import ActiveLearningSettings
@@ -40,7 +41,9 @@ def replay(
     batch: Annotated[
         int | None, typer.Option(help="pairs per later iteration; else the settings', else from the counts")
     ] = None,
-    metrics: Annotated[Path | None, typer.Option(help="JSON: pairs chosen, rank correlations")] = None,
+    metrics: Annotated[
+        Path | None, typer.Option(help="JSON: pairs chosen, rank correlations", rich_help_panel=FILE)
+    ] = None,
 ) -> None:
     """Say how many of the recorded pairs the rule selects, and compare the rank correlations."""
     from assay.storage.files import write_json

@@ -15,6 +15,7 @@ from stages.shared.endpoints import (
     UrlOption,
     make_endpoint,
 )
+from stages.shared.outputs import FILE
 from stages.shared.scratch import scratch_root
 
 if TYPE_CHECKING:
@@ -32,8 +33,10 @@ def topics(
         Literal["field", "file", "judge"],
         typer.Option(help="the tasks' own field `topic`, --topics, or --judge-endpoint"),
     ],
-    out: Annotated[Path, typer.Option(help="topic by task id (JSON)")],
-    metrics: Annotated[Path, typer.Option(help="counts and the taxonomy's version (JSON)")],
+    out: Annotated[Path, typer.Option(help="topic by task id (JSON)", rich_help_panel=FILE)],
+    metrics: Annotated[
+        Path, typer.Option(help="counts and the taxonomy's version (JSON)", rich_help_panel=FILE)
+    ],
     taxonomy: Annotated[
         Path | None, typer.Option(help='JSON: {"topics": {name: what belongs there}}; a judge needs it')
     ] = None,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stages.shared.cli import run
+from stages.shared.outputs import FILE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,9 +28,11 @@ def truth(
     eval_utilities: Annotated[Path, typer.Option(help="CSV: task_id, mu")],
     resamples: Annotated[int, typer.Option(help="bootstrap resamples of tasks")],
     seed: Annotated[int, typer.Option(help="of the bootstrap")],
-    table: Annotated[Path, typer.Option(help="CSV: split, task_id, topic, measured, true")],
-    figure: Annotated[Path, typer.Option(help="PNG of the same")],
-    metrics: Annotated[Path, typer.Option(help="correlations (JSON)")],
+    table: Annotated[
+        Path, typer.Option(help="CSV: split, task_id, topic, measured, true", rich_help_panel=FILE)
+    ],
+    figure: Annotated[Path, typer.Option(help="PNG of the same", rich_help_panel=FILE)],
+    metrics: Annotated[Path, typer.Option(help="correlations (JSON)", rich_help_panel=FILE)],
 ) -> None:
     """Correlate measured and true utilities, and the parts of the truth (columns *_part) with what was measured."""
     import pandas as pd

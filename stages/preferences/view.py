@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from stages.shared.cli import run
+from stages.shared.outputs import FILE
 
 app = typer.Typer(add_completion=False)
 
@@ -19,7 +20,7 @@ def view(
     activations: Annotated[Path, typer.Option(help="store with one row per task")],
     probes: Annotated[Path, typer.Option(help="utility probes of the same store; the best layer is shown")],
     model: Annotated[Path, typer.Option(help="pin of the model (JSON), for its name")],
-    out: Annotated[Path, typer.Option(help="page to write (HTML)")],
+    out: Annotated[Path, typer.Option(help="page to write (HTML)", rich_help_panel=FILE)],
 ) -> None:
     """Write the page. Tasks that were measured in neither half have no row and are counted on the command line."""
     from assay.activations.store import open_store

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from assay.errors import AssayError
+from stages.shared.outputs import guard
 
 _plain = warnings.formatwarning
 
@@ -20,8 +21,10 @@ def run(app: typer.Typer) -> None:
     A warning about words that the user wrote (FutureWarning) is one line on stderr too.
     """
     warnings.formatwarning = _format_warning
+    command = typer.main.get_command(app)
+    guard(command)
     try:
-        app(args=expand(sys.argv[1:], Path("params.yaml")))
+        command(args=expand(sys.argv[1:], Path("params.yaml")))
     except AssayError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)

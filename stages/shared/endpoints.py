@@ -25,11 +25,10 @@ def make_endpoint(url: str, model: str, *, key_variable: str, concurrency: int, 
     from assay.generation.endpoint import Endpoint
 
     key = os.environ.get(key_variable)
-    if not key:
-        if urlsplit(url).hostname not in ("localhost", "127.0.0.1", "::1"):
-            raise AssayError(
-                f"the environment variable {key_variable} is not set; put the key of {url} into it, or name another one "
-                "with --key-variable"
-            )
-        key = "none"
-    return Endpoint(url, model, key, concurrency, timeout)
+    endpoint = Endpoint(url, model, key or "none", concurrency, timeout)
+    if not key and urlsplit(url).hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise AssayError(
+            f"the environment variable {key_variable} is not set; put the key of {url} into it, or name another one "
+            "with --key-variable"
+        )
+    return endpoint

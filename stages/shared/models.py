@@ -11,10 +11,14 @@ from stages.shared.pins import read_pin
 def resolve_model(model: str, params: Path) -> Pin:
     """The pin of `model`: a pin file (*.json), an alias of the registry in `params`, or a Hugging Face folder.
 
-    Raises AssayError that lists the aliases when it is none of them.
+    Raises AssayError that lists the aliases when it is none of them, and for a pin that turns on remote code where
+    `params` does not.
     """
     if model.endswith(".json"):
-        return read_pin(Path(model))
+        pin = read_pin(Path(model))
+        if pin.trust_remote_code:
+            _check_trust(pin, model, params)
+        return pin
     folder = Path(model)
     entries = {} if folder.is_dir() and not params.exists() else read_registry(params)
     entry = entries.get(model)
@@ -49,3 +53,13 @@ def read_registry(params: Path) -> dict[str, ModelEntry]:
         return parse_registry(values["models"])
     except AssayError as error:
         raise AssayError(f"{params}: {error}") from error
+
+
+def _check_trust(pin: Pin, path: str, params: Path) -> None:
+    """Code that comes with a model runs only where the params file says so of this very source, never because a pin does."""
+    entry = read_registry(params).get(pin.alias)
+    if entry is None or not entry.trust_remote_code or entry.source != pin.source:
+        raise AssayError(
+            f"{path} turns on trust_remote_code, which only {params} may: give the entry models.{pin.alias} of {pin.source} "
+            "`trust_remote_code: true` there if you trust its code, or make the pin anew with `dvc repro pin`"
+        )

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from stages.shared.cli import run
+from stages.shared.outputs import FILE
 
 app = typer.Typer(add_completion=False)
 
@@ -16,8 +17,8 @@ def inspect(
     prompts: Annotated[Path, typer.Option(help="records with labelled positions")],
     samples: Annotated[int, typer.Option(help="examples shown per variant and class")],
     seed: Annotated[int, typer.Option(help="which examples")],
-    out: Annotated[Path, typer.Option(help="samples as Markdown")],
-    metrics: Annotated[Path, typer.Option()],
+    out: Annotated[Path, typer.Option(help="samples as Markdown", rich_help_panel=FILE)],
+    metrics: Annotated[Path, typer.Option(rich_help_panel=FILE)],
     activations: Annotated[
         Path | None, typer.Option(help="also check that every stored value is finite")
     ] = None,

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from stages.shared.cli import run
+from stages.shared.outputs import FILE
 from stages.shared.text_source import Documents, Language, Paths, Section, Source, read_source
 
 app = typer.Typer(add_completion=False)
@@ -25,8 +26,8 @@ def prepare(
     test: Annotated[int, typer.Option(help="the same for the reported split")],
     holdout: Annotated[float, typer.Option(help="share of training documents that are validation")],
     seed: Annotated[int, typer.Option(help="which positions are sampled")],
-    out: Annotated[Path, typer.Option(help="prompt records, JSON Lines")],
-    metrics: Annotated[Path, typer.Option(help="what was kept and dropped")],
+    out: Annotated[Path, typer.Option(help="prompt records, JSON Lines", rich_help_panel=FILE)],
+    metrics: Annotated[Path, typer.Option(help="what was kept and dropped", rich_help_panel=FILE)],
     path: Paths = None,
     section: Section = 0,
     language: Language = "en",

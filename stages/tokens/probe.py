@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from stages.shared.cli import run
+from stages.shared.outputs import FILE, FOLDER
 from stages.shared.tracking import Tracking, track
 
 if TYPE_CHECKING:
@@ -29,9 +30,13 @@ def probe(
     resamples: Annotated[int, typer.Option(help="bootstrap resamples of documents")],
     seed: Annotated[int, typer.Option()],
     tracking: Annotated[Tracking, typer.Option(help="also log the layers")],
-    out: Annotated[Path, typer.Option(help="folder: probes.safetensors, predictions.csv")],
-    table: Annotated[Path, typer.Option(help="CSV with one row per layer")],
-    metrics: Annotated[Path, typer.Option(help="numbers of the layer chosen on validation rows")],
+    out: Annotated[
+        Path, typer.Option(help="folder: probes.safetensors, predictions.csv", rich_help_panel=FOLDER)
+    ],
+    table: Annotated[Path, typer.Option(help="CSV with one row per layer", rich_help_panel=FILE)],
+    metrics: Annotated[
+        Path, typer.Option(help="numbers of the layer chosen on validation rows", rich_help_panel=FILE)
+    ],
 ) -> None:
     """Write the probes, their predictions, the table of layers and the metrics of the best one."""
     import pandas as pd

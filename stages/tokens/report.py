@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from stages.shared.cli import run
+from stages.shared.outputs import FILE
 
 app = typer.Typer(add_completion=False)
 
@@ -19,9 +20,11 @@ def report(
     ],
     layer: Annotated[str, typer.Option(help="reported layer: int, negative int or fraction")],
     target: Annotated[str, typer.Option(help="the study's token, for the labels of the figure")],
-    metrics: Annotated[Path, typer.Option()],
-    figure: Annotated[Path, typer.Option(help="PNG")],
-    table: Annotated[Path, typer.Option(help="CSV of what the figure shows, for `dvc plots`")],
+    metrics: Annotated[Path, typer.Option(rich_help_panel=FILE)],
+    figure: Annotated[Path, typer.Option(help="PNG", rich_help_panel=FILE)],
+    table: Annotated[
+        Path, typer.Option(help="CSV of what the figure shows, for `dvc plots`", rich_help_panel=FILE)
+    ],
 ) -> None:
     """Write the numbers of one layer for both variants, and the figure."""
     from assay.figures.saved import save_with_table

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stages.shared.cli import run
+from stages.shared.outputs import FILE
 
 if TYPE_CHECKING:
     from assay.prompts.documents import Document
@@ -29,7 +30,7 @@ def view(
     target: Annotated[str, typer.Option(help="the study's token")],
     tokens: Annotated[int, typer.Option(help="length of the text")],
     context: Annotated[int, typer.Option(help="tokens of a chunk, BOS included")],
-    out: Annotated[Path, typer.Option(help="HTML")],
+    out: Annotated[Path, typer.Option(help="HTML", rich_help_panel=FILE)],
     prompts: Annotated[Path | None, typer.Option(help="show the test documents of these records")] = None,
     text: Annotated[
         list[str] | None, typer.Option(help="or these files, folders or globs; repeatable")

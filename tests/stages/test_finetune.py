@@ -150,13 +150,22 @@ BAD = {
 @pytest.mark.parametrize("message", BAD)
 def test_bad_input_leaves_the_earlier_adapter(message: str, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "v").mkdir()
-    (tmp_path / "v" / "earlier").write_text("adapter")
+    (tmp_path / "v" / "adapter.json").write_text("adapter")
     result = invoke(folder, tmp_path / "v", "records", "--overwrite", **BAD[message])
     assert result.exit_code != 0
     assert isinstance(result.exception, AssayError), result.exception
     assert message in str(result.exception)
     assert {path.name for path in tmp_path.iterdir()} == {"v"}
-    assert (tmp_path / "v" / "earlier").read_text() == "adapter"
+    assert (tmp_path / "v" / "adapter.json").read_text() == "adapter"
+
+
+def test_what_no_training_writes_is_never_replaced(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v" / "notes.txt").write_text("mine")
+    result = invoke(folder, tmp_path / "v", "records", "--overwrite")
+    assert isinstance(result.exception, AssayError), result.exception
+    assert "holds notes.txt, which this command does not write" in str(result.exception)
+    assert [path.name for path in (tmp_path / "v").iterdir()] == ["notes.txt"]
 
 
 def test_an_adapter_is_replaced_only_on_request(folder: Path, tmp_path: Path) -> None:

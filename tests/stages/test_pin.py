@@ -79,6 +79,25 @@ def test_pin_is_written_relative_and_the_same_every_time(project, monkeypatch, c
     assert path.read_bytes() == first
 
 
+def test_only_the_params_file_turns_on_remote_code(project, monkeypatch, capsys):
+    pin(monkeypatch, capsys, out="pin.json")
+    value = json.loads((project / "pin.json").read_text())
+    (project / "pin.json").write_text(json.dumps(value | {"trust_remote_code": True}))
+    params = project / "params.yaml"
+    trusted = PARAMS.replace("source: data/toy\n", "source: data/toy\n    trust_remote_code: true\n", 1)
+    for text in (PARAMS, trusted.replace("toy:", "other:"), trusted.replace("data/toy", "data/other", 1)):
+        params.write_text(text)
+        with pytest.raises(
+            AssayError, match=r"pin\.json turns on trust_remote_code, which only .*params\.yaml may"
+        ):
+            resolve_model("pin.json", params)
+    params.unlink()
+    with pytest.raises(AssayError, match=r"params\.yaml does not exist"):
+        resolve_model("pin.json", params)
+    params.write_text(trusted)
+    assert resolve_model("pin.json", params).trust_remote_code
+
+
 @pytest.mark.usefixtures("project")
 def test_alias_folder_and_pin_file_mean_the_same_model(monkeypatch, capsys):
     pin(monkeypatch, capsys, out="pin.json")

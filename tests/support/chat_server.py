@@ -10,14 +10,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-Reply = tuple[int, str]
-"""Status and body."""
+Reply = tuple[int, str] | tuple[int, str, dict[str, Any]]
+"""Status, body and headers; the header `drip` is not sent: seconds between two bytes of the body."""
 
 
 @contextmanager
@@ -98,14 +98,24 @@ class ScriptedServer:
                     self.close_connection = True
                     return
                 body = reply[1].encode()
+                headers = dict(reply[2]) if len(reply) > 2 else {}
+                drip = headers.pop("drip", None)
                 try:
                     self.send_response(reply[0])
                     self.send_header("Content-Type", "application/json")
                     self.send_header("Content-Length", str(len(body)))
+                    for name, value in headers.items():
+                        self.send_header(name, value)
                     self.end_headers()
-                    self.wfile.write(body)
+                    for part in [body] if drip is None else [body[i : i + 1] for i in range(len(body))]:
+                        time.sleep(drip or 0)
+                        self.wfile.write(part)
                 except OSError:
                     self.close_connection = True  # the client gave up waiting
+
+            def handle(self) -> None:
+                with suppress(ConnectionError):  # the client had enough of a body
+                    super().handle()
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -159,6 +159,22 @@ def test_a_lora_folder_does_not_depend_on_the_order_of_a_set(loaded: LoadedModel
     assert json.loads(one["adapter_config.json"])["target_modules"] == sorted(names)
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_config_with_a_number_that_is_none_is_refused(
+    loaded: LoadedModel, tmp_path: Path, number: str
+) -> None:
+    with adapted(loaded.model, loaded.architecture, LoraShape(2, 4, (0,), ("gate",)), 0) as lora:
+        save_lora(tmp_path / "a", lora.adapted, info(loaded, "lora", (0,)))
+    config = tmp_path / "a" / "adapter_config.json"
+    config.write_text(config.read_text().replace('"lora_alpha": 4', f'"lora_alpha": {number}'))
+    assert number in config.read_text()
+    with (
+        pytest.raises(AssayError, match=r"adapter_config\.json holds a NaN or an infinity"),
+        open_adapter(tmp_path / "a", loaded),
+    ):
+        pass
+
+
 def test_generation_under_an_adapter(loaded: LoadedModel, tmp_path: Path) -> None:
     shape = VectorShape("resid", 1, {"v": "prompt[-1]"})
     examples = examples_of(loaded, {"v": "prompt[-1]"})

@@ -87,6 +87,15 @@ def test_a_changed_folder_is_refused(llama):
     assert make_pin(llama).fingerprint != pin.fingerprint
 
 
+@pytest.mark.parametrize("name", ["n_layers", "d_model", "d_mlp", "vocab_size", "context_length"])
+def test_a_pin_that_says_something_else_than_the_config_is_refused(llama, name):
+    pin = make_pin(llama)
+    wrong = dataclasses.replace(pin, **{name: getattr(pin, name) + 1})
+    for load in (load_model, load_tokenizer):
+        with pytest.raises(AssayError, match=f"says {name} {getattr(pin, name) + 1}, the config of"):
+            load(wrong)
+
+
 def test_another_tokenizer_is_refused(llama):
     pin = make_pin(llama)
     toy_tokenizers.gpt2().save_pretrained(llama.source)

@@ -95,7 +95,20 @@ def test_a_pin_survives_json():
     [
         ({"n_layers": None}, "field 'n_layers' is missing"),
         ({"extra": 1}, "field 'extra' is unknown"),
-        ({"n_layers": "26"}, "'n_layers': expected an integer"),
+        ({"n_layers": "26"}, "'n_layers': expected a positive integer, found '26'"),
+        ({"n_layers": True}, "'n_layers': expected a positive integer"),
+        ({"d_mlp": 0}, "'d_mlp': expected a positive integer"),
+        ({"vocab_size": 2.0}, "'vocab_size': expected a positive integer"),
+        ({"alias": 3}, "'alias': expected a string"),
+        ({"source": ""}, "'source': expected a string"),
+        ({"base": False}, "'base': expected a string or null"),
+        ({"kind": "url"}, "'kind': expected one of hub, folder"),
+        ({"dtype_cpu": "int8"}, "'dtype_cpu': expected one of float32"),
+        ({"dtype_cuda": ["float32"]}, "'dtype_cuda': expected one of float32"),
+        ({"trust_remote_code": "false"}, "'trust_remote_code': expected true or false, found 'false'"),
+        ({"trust_remote_code": 1}, "'trust_remote_code': expected true or false"),
+        ({"kind": "hub", "revision": None}, "'revision' is null"),
+        ({"kind": "folder", "content_hash": None}, "'content_hash' is null"),
     ],
 )
 def test_a_pin_of_another_shape_is_refused(change, complaint):

@@ -297,3 +297,23 @@ def test_given_pairs_are_asked_in_both_orders(world, tmp_path, monkeypatch, caps
         odd = [*words, "--endpoint", server.url, "--out", str(tmp_path / "x.json"), "--repeats", "3"]
         code, error = call(ask_pairs.app, odd, monkeypatch, capsys)
     assert (code, "repeats must be even" in error) == (1, True)
+
+
+def test_the_servers_own_words_when_nothing_is_answered(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("ASSAY_SCRATCH", str(tmp_path / "scratch"))
+    monkeypatch.setenv("SOME_KEY", "sk-a-secret")
+    (tmp_path / "tasks.jsonl").write_text("".join(f'{{"id": "t{i}", "text": "do {i}"}}\n' for i in range(3)))
+    said = '{"error": {"message": "This model does not support temperature 1.0 with key sk-a-secret."}}'
+    with ScriptedServer(lambda *_: (400, said)) as server:
+        asked = {"mode": "openai", "endpoint": server.url, "endpoint_model": "m", "key_variable": "SOME_KEY"}
+        words = arguments(tmp_path, "out", **asked, degree="2")
+        code, error = call(measure.app, words, monkeypatch, capsys)
+    sentence = "This model does not support temperature 1.0 with key [key]."
+    assert code == 1
+    assert f"error: 6 answers in a row failed (rejected 6); the last one: '{sentence}'" in error
+    rows = [json.loads(line) for line in (tmp_path / "out" / "failures.jsonl").read_text().splitlines()]
+    assert [(row["failure"], row["text"]) for row in rows] == [("rejected", sentence)] * 6
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["failures.jsonl"]
+    everything = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"secret" not in everything
+    assert "secret" not in error

@@ -9,10 +9,14 @@ import pandas as pd
 from assay.directions.logit_lens import LogitLens
 from assay.directions.mean_difference import VARIANTS
 from assay.errors import AssayError
+from assay.finetuning import adapters
 from assay.interventions.direction import save_direction
 from assay.models.loading import LoadedModel
 from assay.studies.oocr.vectors import tables
 from assay.studies.oocr.vectors.entries import Comparison, alignment_metrics
+
+FILES = ("naive/*.safetensors", *(f"{variant}.safetensors" for variant in VARIANTS), *adapters.FILES)
+"""What `save_vectors` writes, as patterns of files that may be replaced."""
 
 
 def save_vectors(folder: Path, found: Comparison) -> None:

@@ -32,6 +32,15 @@ class Sample:
     answer: ChoiceAnswer
 
 
+def samples_of(answers: Sequence[ChoiceAnswer]) -> list[Sample]:
+    """The samples that answers of `measured` belong to, by their ids."""
+    keys: list[tuple[int, str, str, int]] = [json.loads(answer.id) for answer in answers]
+    return [
+        Sample(iteration, task_a, task_b, sample, answer)
+        for (iteration, task_a, task_b, sample), answer in zip(keys, answers, strict=True)
+    ]
+
+
 @dataclass(frozen=True)
 class Measurement:
     """All samples, in the order in which they were asked, and how the active learning went."""

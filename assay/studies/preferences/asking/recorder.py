@@ -10,7 +10,22 @@ from assay.storage.journal import Journal
 from assay.studies.preferences.asking.asking import Backend, ChoiceAnswer, Question
 
 PATIENCE = 50  # failures in a row after which the run ends: an outage or a wrong model, not bad luck
+SHOWN_CHARACTERS = 300  # of the last failure when the run ends
 KEPT_CHARACTERS = 120  # of each answer, enough to check the rule that read it
+
+
+class NoAnswersError(AssayError):
+    """Question after question failed: `failures` are these answers."""
+
+    def __init__(self, failures: Sequence[ChoiceAnswer]):
+        counts = Counter(answer.failure for answer in failures)
+        kinds = ", ".join(f"{name} {count}" for name, count in counts.most_common())
+        super().__init__(
+            f"{len(failures)} answers in a row failed ({kinds}); the last one: {failures[-1].text[:SHOWN_CHARACTERS]!r}. "
+            "Check the endpoint, the model and the template, then run again: answers so far are kept, these failures are "
+            "asked again"
+        )
+        self.failures = list(failures)
 
 
 class Progress(Protocol):
@@ -49,7 +64,10 @@ class Recorder:
             progress.resume(self.resumed)
 
     def ask(self, questions: Sequence[Question]) -> list[ChoiceAnswer]:
-        """The answers to `questions`, in their order. Raises AssayError when PATIENCE answers in a row are failures."""
+        """The answers to `questions`, in their order.
+
+        Raises NoAnswersError when PATIENCE answers in a row are failures, or all of the first `questions`.
+        """
         missing = [question for question in questions if question.id not in self._answers]
         failures: list[ChoiceAnswer] = []
         for group in self._backend.ask(missing):
@@ -60,16 +78,8 @@ class Recorder:
                 self._progress.advance(len(group))
             for answer in group:
                 failures = [] if answer.failure is None else [*failures, answer]
-                _check_patience(failures)
+                if len(failures) >= PATIENCE:
+                    raise NoAnswersError(failures)
+        if failures and all(answer.failure is not None for answer in self._answers.values()):
+            raise NoAnswersError(failures)
         return [self._answers[question.id] for question in questions]
-
-
-def _check_patience(failures: Sequence[ChoiceAnswer]) -> None:
-    if len(failures) < PATIENCE:
-        return
-    counts = Counter(answer.failure for answer in failures)
-    kinds = ", ".join(f"{name} {count}" for name, count in counts.most_common())
-    raise AssayError(
-        f"{len(failures)} answers in a row failed ({kinds}); the last one: {failures[-1].text[:KEPT_CHARACTERS]!r}. Check the endpoint, "
-        "the model and the template, then run again: answers so far are kept, these failures are asked again"
-    )

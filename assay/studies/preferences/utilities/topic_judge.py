@@ -92,7 +92,10 @@ def judge_topics(
         "additionalProperties": False,
     }
 
+    said = ""
+
     async def judge(task: str) -> Verdict:
+        nonlocal said
         content = json.dumps({"task": texts[task]}, ensure_ascii=False)
         messages = (
             Message(role="system", content=taxonomy.instruction),
@@ -104,6 +107,7 @@ def judge_topics(
             )
             return Verdict(task, parse_json_field(reply.text, "topic", tuple(taxonomy.topics)))
         except ChatError as error:
+            said = error.detail
             return Verdict(task, None, error.category)
 
     facts = [api.endpoint.url, api.endpoint.model, taxonomy.version, structured, list(texts.items())]
@@ -118,7 +122,7 @@ def judge_topics(
         failures = Counter(verdict.failure for verdict in found.values() if verdict.failure is not None)
         if not topics:
             raise AssayError(
-                f"no task got a topic ({', '.join(f'{name} {n}' for name, n in failures.items())}); check the judge, then "
-                "run again"
+                f"no task got a topic ({', '.join(f'{name} {n}' for name, n in failures.items())}); the last failure: "
+                f"{said!r}. Check the judge, then run again"
             )
     return Judged(topics, dict(failures), dict(api.retries))
