@@ -9,6 +9,7 @@ from typing import Any, Literal, TypedDict
 
 from assay.errors import AssayError
 from assay.storage.files import atomic_path
+from assay.storage.json_text import parse_json, shape
 
 Role = Literal["system", "user", "assistant"]
 ROLES: tuple[Role, ...] = ("system", "user", "assistant")
@@ -77,9 +78,12 @@ def iter_records(path: Path) -> Iterator[PromptRecord]:
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number from 1, row) of a JSON Lines file; blank lines are passed over."""
+    """Yield (line number from 1, row) of a JSON Lines file, with or without a byte order mark; blank lines are passed over.
+
+    A line ends where a file's line ends: other separators (U+2028, U+2029, U+0085) are part of a text.
+    """
     try:
-        handle = open(path, encoding="utf-8")  # noqa: SIM115 - closed by the `with` below
+        handle = open(path, encoding="utf-8-sig")  # noqa: SIM115 - closed by the `with` below
     except OSError as error:
         raise AssayError(f"cannot read {path}: {error.strerror}; check the path") from error
     with handle:
@@ -87,14 +91,14 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             for number, line in enumerate(handle, 1):
                 if not line.strip():
                     continue
-                try:
-                    row = json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise AssayError(f"{path}, line {number}: not valid JSON ({error})") from error
-                if not isinstance(row, dict):
+                if line.lstrip().startswith("["):
                     raise AssayError(
-                        f"{path}, line {number}: expected a JSON object, found {type(row).__name__}"
+                        f"{path}, line {number}: found a JSON array, expected one object per line; "
+                        "`jq -c '.[]' array.json > lines.jsonl` converts a file"
                     )
+                row = parse_json(line, f"{path}, line {number}")
+                if not isinstance(row, dict):
+                    raise AssayError(f"{path}, line {number}: expected a JSON object, found {shape(row)}")
                 yield number, row
         except UnicodeDecodeError as error:
             raise AssayError(f"{path} is not UTF-8 text: {error}") from error

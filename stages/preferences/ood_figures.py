@@ -9,6 +9,8 @@ from stages.shared.cli import run
 
 app = typer.Typer(add_completion=False)
 
+NAMES = ("condition_id", "condition", "task_id", "task", "kind")
+
 
 @app.command()
 def ood_figures(
@@ -21,10 +23,11 @@ def ood_figures(
     """Draw the shifts of the best layer's probe, r by kind of condition, and what predicts utilities under conditions."""
     import pandas as pd
 
+    from assay.storage.csv_tables import read_numbers
     from assay.storage.files import read_json, write_text
     from assay.studies.preferences.shifts import figures
 
-    described = pd.read_csv(deltas).drop_duplicates("condition_id")
+    described = read_numbers(deltas, (), texts=NAMES).drop_duplicates("condition_id")
     kinds = pd.DataFrame(
         {
             "condition": described["condition_id"],
@@ -34,7 +37,10 @@ def ood_figures(
     )
     best = {
         name: table[table["layer"] == "best"]
-        for name, table in (("points", pd.read_csv(points)), ("conditions", pd.read_csv(conditions)))
+        for name, table in (
+            ("points", read_numbers(points, (), texts=NAMES)),
+            ("conditions", read_numbers(conditions, (), texts=NAMES)),
+        )
     }
     drawings = {
         "ood_scatter": (figures.scatter_table(best["points"], kinds), figures.draw_scatter),

@@ -156,16 +156,11 @@ def utility_metrics(path: Path) -> dict[str, float | int]:
     import pandas as pd
 
     from assay.errors import AssayError
+    from assay.storage.csv_tables import read_numbers
     from assay.studies.preferences.shifts.statistics import compare_predictors
 
-    try:
-        table = pd.read_csv(path, dtype={"condition_id": str, "task_id": str})
-    except (OSError, ValueError) as error:
-        raise AssayError(f"cannot read {path} as a CSV table: {error}") from error
     names = ("condition_id", "task_id", "mu", "score", "default_mu")
-    missing = [name for name in names if name not in table]
-    if missing:
-        raise AssayError(f"{path}, line 1: column {', '.join(map(repr, missing))} is missing")
+    table = read_numbers(path, names, texts=names[:2])
     columns = []
     for name in names[2:]:
         column = pd.to_numeric(table[name], errors="coerce").to_numpy(np.float64)

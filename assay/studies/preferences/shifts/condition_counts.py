@@ -10,7 +10,7 @@ import numpy as np
 from assay.arrays import Floats, Ints
 from assay.errors import AssayError
 from assay.prompts.records import read_rows
-from assay.storage.files import read_json
+from assay.storage.json_text import read_document
 from assay.studies.preferences.utilities.comparisons import Comparisons
 
 TEXTS = ("condition_id", "task_a", "task_b")
@@ -123,7 +123,7 @@ def _count(path: Path, where: str, name: str, row: Mapping[str, Any]) -> int:
 
 
 def _json_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    content = read_json(path)
+    content = read_document(path)
     rows: Any = content.get("results") if isinstance(content, dict) else content
     if not isinstance(rows, list):
         raise AssayError(f"{path}: expected a list of rows, or an object with a list under 'results'")

@@ -5,7 +5,6 @@ Ours is a CSV with `condition_id`, `task_id` and `probe_delta`, optionally `laye
 condition with the tasks in one order, so a task is recognised by its behavioural deltas over all conditions.
 """
 
-import csv
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,8 @@ from numpy.typing import NDArray
 
 from assay.arrays import Floats
 from assay.errors import AssayError
-from assay.storage.files import read_json
+from assay.storage.csv_tables import iter_rows
+from assay.storage.json_text import read_document
 from assay.studies.preferences.shifts.statistics import Points
 
 REQUIRED = ("condition_id", "task_id", "probe_delta")
@@ -56,34 +56,25 @@ def _join_csv(path: Path, behaviour: Points) -> list[LayerDeltas]:
     known = set(behaviour.condition.tolist())
     layers: dict[str, dict[int, tuple[float, float]]] = {}
     unmatched: dict[str, int] = {}
-    try:
-        with open(path, encoding="utf-8", newline="") as handle:
-            reader = csv.DictReader(handle, strict=True)
-            missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
-            if missing:
-                raise AssayError(f"{path}, line 1: column {', '.join(map(repr, missing))} is missing")
-            with_truth = "truth" in (reader.fieldnames or ())
-            for row in reader:
-                where = f"{path}, line {reader.line_num}"
-                if row["condition_id"] not in known:
-                    raise AssayError(
-                        f"{where}: field 'condition_id': no choices under {row['condition_id']!r} beside the baseline's"
-                    )
-                delta = _number(where, "probe_delta", row["probe_delta"])
-                truth = _number(where, "truth", row["truth"]) if with_truth else math.nan
-                layer = row.get("layer") or ""
-                found = layers.setdefault(layer, {})
-                place = index.get((row["condition_id"], row["task_id"]))
-                if place is None:
-                    unmatched[layer] = unmatched.get(layer, 0) + 1
-                elif place in found:
-                    raise AssayError(f"{where}: field 'task_id': {row['task_id']!r} occurs twice")
-                else:
-                    found[place] = delta, truth
-    except OSError as error:
-        raise AssayError(f"cannot read {path}: {error.strerror}; check the path") from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise AssayError(f"{path} is not a CSV table: {error}") from error
+    with_truth = False
+    for line, row in iter_rows(path, REQUIRED):
+        where = f"{path}, line {line}"
+        if row["condition_id"] not in known:
+            raise AssayError(
+                f"{where}: field 'condition_id': no choices under {row['condition_id']!r} beside the baseline's"
+            )
+        delta = _number(where, "probe_delta", row["probe_delta"])
+        truth = _number(where, "truth", row["truth"]) if "truth" in row else math.nan
+        layer = row.get("layer", "")
+        found = layers.setdefault(layer, {})
+        place = index.get((row["condition_id"], row["task_id"]))
+        if place is None:
+            unmatched[layer] = unmatched.get(layer, 0) + 1
+        elif place in found:
+            raise AssayError(f"{where}: field 'task_id': {row['task_id']!r} occurs twice")
+        else:
+            found[place] = delta, truth
+        with_truth = "truth" in row
     if not any(layers.values()):
         raise AssayError(f"{path} holds no probe delta of a point with choices")
     joined = []
@@ -98,9 +89,9 @@ def _join_csv(path: Path, behaviour: Points) -> list[LayerDeltas]:
     return joined
 
 
-def _number(where: str, name: str, text: str | None) -> float:
+def _number(where: str, name: str, text: str) -> float:
     try:
-        value = float(text or "")
+        value = float(text)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
@@ -109,7 +100,7 @@ def _number(where: str, name: str, text: str | None) -> float:
 
 
 def _join_published(path: Path, behaviour: Points) -> list[LayerDeltas]:
-    content = read_json(path)
+    content = read_document(path)
     if not isinstance(content, dict) or not all(isinstance(layers, dict) for layers in content.values()):
         raise AssayError(f"{path}: expected {{experiment: {{layer: …}}}}")
     known = set(behaviour.condition.tolist())

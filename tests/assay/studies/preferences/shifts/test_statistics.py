@@ -178,7 +178,7 @@ def test_probe_deltas_are_joined_by_name_not_by_order(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("condition_id,task_id\nc0,t0\n", "line 1: column 'probe_delta' is missing"),
+        ("condition_id,task_id\nc0,t0\n", "column probe_delta is missing"),
         (
             "condition_id,task_id,probe_delta\nc0,t0,x\n",
             "line 2: field 'probe_delta': expected a finite number",
