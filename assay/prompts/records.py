@@ -33,6 +33,8 @@ class PromptRecord:
     """One prompt, as a conversation (`messages`) or as plain `text`; exactly one of the two is set.
 
     `response` is assistant text to teacher-force; `response_ids` the generated token ids, which win over it.
+    `rendered` says that the text, or the response, is as the model reads and writes it: strings of control tokens in it are
+    meant, not quoted. `enable_thinking` is handed to the chat template.
     `spans` maps a name to character spans; `positions` are explicit token indices into the encoded record
     (BOS included). `fields` keeps every other key of the row for the study that wrote it.
     """
@@ -42,6 +44,8 @@ class PromptRecord:
     text: str | None = None
     response: str | None = None
     response_ids: tuple[int, ...] | None = None
+    rendered: bool = False
+    enable_thinking: bool = False
     spans: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)
     positions: tuple[int, ...] | None = None
     label: int | str | None = None
@@ -116,6 +120,9 @@ def parse_record(row: Mapping[str, Any]) -> PromptRecord:
     text = row.get("text")
     if (messages is None) == (text is None):
         raise AssayError("fields 'messages' and 'text': give exactly one of them")
+    for name in ("rendered", "enable_thinking"):
+        if not isinstance(row.get(name, False), bool):
+            raise AssayError(f"field '{name}': expected true or false, found {row[name]!r}")
     label = row.get("label")
     if label is not None and not isinstance(label, (int, str)):
         raise AssayError(f"field 'label': expected an integer or a string, found {label!r}")
@@ -130,6 +137,8 @@ def parse_record(row: Mapping[str, Any]) -> PromptRecord:
         text=text,
         response=row.get("response"),
         response_ids=_parse_indices("response_ids", row.get("response_ids")),
+        rendered=row.get("rendered", False),
+        enable_thinking=row.get("enable_thinking", False),
         spans=_parse_spans(row.get("spans") or {}, contents, default_message),
         positions=_parse_indices("positions", row.get("positions")),
         label=label,
@@ -165,7 +174,7 @@ def record_row(record: PromptRecord) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for name in (f.name for f in dataclasses.fields(record) if f.name != "fields"):
         value = getattr(record, name)
-        if value is None or value == {}:
+        if value is None or value is False or value == {}:
             continue
         if name == "spans":
             value = {key: [list(span) for span in spans] for key, spans in value.items()}
