@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from assay.statistics.bootstrap import Resampling
     from assay.statistics.estimates import Estimate
+    from assay.studies.preferences.shifts.condition_counts import Pairwise
     from assay.studies.preferences.shifts.deltas import LayerDeltas
     from assay.studies.preferences.shifts.statistics import Points
 
@@ -22,7 +23,12 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def ood_stats(
-    pairwise: Annotated[Path, typer.Option(help="counts by condition and pair: .json, .jsonl or .parquet")],
+    pairwise: Annotated[
+        Path,
+        typer.Option(
+            help="counts by condition and pair: .json, .jsonl or .parquet; or published task_rates (.json)"
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="JSON of metrics")],
     deltas: Annotated[
         Path | None,
@@ -47,19 +53,17 @@ def ood_stats(
 
     from assay.statistics.bootstrap import Resampling
     from assay.storage.files import write_json, write_text
-    from assay.studies.preferences.shifts.condition_counts import read_pairwise
+    from assay.studies.preferences.shifts.condition_counts import Pairwise, read_behaviour
     from assay.studies.preferences.shifts.deltas import join_deltas
     from assay.studies.preferences.shifts.statistics import behavioural_deltas
 
     resampling = Resampling(seed, resamples)
-    counts = read_pairwise(pairwise)
+    counts = read_behaviour(pairwise)
     behaviour = behavioural_deltas(counts, baseline)
     metrics: dict[str, float | int] = {
         "conditions": len(counts.conditions) - 1,
         "tasks": len(counts.tasks),
-        "choices": int((counts.n_a + counts.n_b).sum()),
-        "refusals": int(counts.n_refusals.sum()),
-        "failed": counts.n_failed,
+        **(count_metrics(counts) if isinstance(counts, Pairwise) else {}),
         **size_of_shift(behaviour, resampling).metrics("behaviour_shift"),
     }
     layers = join_deltas(deltas, behaviour) if deltas is not None else []
@@ -75,6 +79,15 @@ def ood_stats(
         columns = ["layer", "condition", "r", "r_lo", "r_hi", "r_n"]
         write_text(conditions, pd.DataFrame(rows, columns=columns).to_csv(index=False))
     write_json(out, metrics)
+
+
+def count_metrics(counts: "Pairwise") -> dict[str, int]:
+    """How much was asked, where the file says it."""
+    return {
+        "choices": int((counts.n_a + counts.n_b).sum()),
+        "refusals": int(counts.n_refusals.sum()),
+        "failed": counts.n_failed,
+    }
 
 
 def study_layers(
