@@ -27,6 +27,7 @@ def extract(
         "auto", help="float32, bfloat16 or float16; auto keeps every bit of the model's dtype."
     ),
     batch_tokens: int | None = typer.Option(None, help=BATCH_TOKENS_HELP),
+    metrics: Path | None = typer.Option(None, help="Counts to write (JSON).", rich_help_panel=FILE),
     params: Path = typer.Option(Path("params.yaml"), help="The params file with the registry."),
 ) -> None:
     """Write the activations at a position of every prompt to a store. Killed, it goes on where it was.
@@ -34,10 +35,13 @@ def extract(
     Unfinished work waits in the folder that ASSAY_SCRATCH names, else in .scratch; give it an absolute path so that
     temporary checkouts share it.
     """
+    from dataclasses import asdict
+
     from assay.activations.extraction import extract
     from assay.activations.request import parse_request
     from assay.models.loading import load_model, runtime_dtype
     from assay.prompts.records import iter_records
+    from assay.storage.files import write_json
     from stages.shared.models import resolve_model
     from stages.shared.progress import reading_progress
 
@@ -62,6 +66,19 @@ def extract(
         f"{out}: {counts.rows} rows of {len(request.layers)} layers from {n_records} records "
         f"({counts.tokens} tokens), none dropped"
     )
+    if metrics is not None:
+        write_json(metrics, asdict(counts))
+    if counts.defused:
+        typer.echo(
+            f"{counts.defused} strings of control tokens in {counts.defused_records} records were read as plain text (defused); "
+            'a record with "rendered": true, or with response_ids, means them',
+            err=True,
+        )
+    if counts.bos_added:
+        typer.echo(
+            f"{counts.bos_added} prompts got the BOS {loaded.tokenizer.bos_token!r}, which the tokenizer alone does not put there",
+            err=True,
+        )
 
 
 if __name__ == "__main__":

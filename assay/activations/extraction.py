@@ -32,7 +32,7 @@ from assay.models import architecture
 from assay.models.devices import input_device
 from assay.models.loading import LoadedModel
 from assay.prompts.records import PromptRecord
-from assay.prompts.tokenization import encode
+from assay.prompts.tokenization import Encoding, encode
 from assay.storage.files import write_text
 from assay.storage.fingerprints import fingerprint
 from assay.storage.scratch import scratch_folder
@@ -43,11 +43,18 @@ _DETERMINES_SHARDS = (architecture, batching, capture, pooling, batch_reader, sh
 
 @dataclass(frozen=True)
 class Counts:
-    """What an extraction read. No record is ever dropped: one that cannot be read is an error that names it."""
+    """What an extraction read. No record is ever dropped: one that cannot be read is an error that names it.
+
+    `defused` counts strings of control tokens that were read as plain text, `defused_records` the records that hold them;
+    `bos_added` the records whose prompt got a BOS that the tokenizer by itself would not have put there.
+    """
 
     records: int
     rows: int
     tokens: int
+    defused: int = 0
+    defused_records: int = 0
+    bos_added: int = 0
 
 
 class Progress(Protocol):
@@ -80,14 +87,16 @@ def extract(
     and NaN or infinite activations.
     """
     with Spool(Path(scratch)) as spool:
-        _encode_all(loaded, records, request, spool)
+        notes = _encode_all(loaded, records, request, spool)
         fingerprint = fingerprint_extraction(loaded, spool.digest, request)
         with scratch_folder(scratch, _scratch_key(fingerprint)) as folder:
             work = _Work(loaded, spool, request, folder)
             _fill_shards(work, progress)
             check_shards(work.shards)
             _assemble(work, fingerprint, out)
-        return Counts(records=len(spool), rows=int(work.counts.sum()), tokens=sum(spool.lengths))
+        return Counts(
+            records=len(spool), rows=int(work.counts.sum()), tokens=sum(spool.lengths), **asdict(notes)
+        )
 
 
 def fingerprint_extraction(loaded: LoadedModel, records_digest: str, request: Request) -> str:
@@ -126,9 +135,27 @@ class _Work:
         return len(lengths), sum(lengths)
 
 
-def _encode_all(loaded: LoadedModel, records: Iterable[PromptRecord], request: Request, spool: Spool) -> None:
+@dataclass
+class _Notes:
+    """Of `Counts`, what encoding finds out."""
+
+    defused: int = 0
+    defused_records: int = 0
+    bos_added: int = 0
+
+    def take(self, encoding: Encoding, puts_bos: bool) -> None:
+        self.defused += encoding.defused
+        self.defused_records += encoding.defused > 0
+        self.bos_added += encoding.bos_added and not puts_bos
+
+
+def _encode_all(
+    loaded: LoadedModel, records: Iterable[PromptRecord], request: Request, spool: Spool
+) -> _Notes:
     """Encode every record once, and refuse one that the model cannot read whole."""
     limit = loaded.architecture.sizes.context_length
+    puts_bos = loaded.tokenizer.bos_token_id in loaded.tokenizer("a")["input_ids"]
+    notes = _Notes()
     for record in records:
         encoding = encode(loaded.tokenizer, record, [request.position])
         if len(encoding.ids) > limit:
@@ -136,10 +163,12 @@ def _encode_all(loaded: LoadedModel, records: Iterable[PromptRecord], request: R
                 f"record {record.id!r} has {len(encoding.ids)} tokens, {loaded.pin.alias} reads at most {limit}; "
                 "cut it shorter"
             )
+        notes.take(encoding, puts_bos)
         positions = encoding.positions[request.position]
         spool.add(record.id, encoding.ids, positions[-1:] if request.pooling == "last" else positions)
     if not len(spool):
         raise AssayError("there is no record to read; give at least one")
+    return notes
 
 
 def _fill_shards(work: _Work, progress: Progress | None) -> None:

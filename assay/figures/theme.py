@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from assay.errors import AssayError
+from assay.storage.csv_tables import read_numbers
 from assay.storage.files import atomic_path
 
 RED, BLUE, OCHRE, GREEN, VIOLET, PINK = "#c0392b", "#2b6cb0", "#8a6d1b", "#2f855a", "#6b46c1", "#d53f8c"
@@ -32,13 +33,9 @@ def theme() -> Any:
 
 def read_table(path: Path, needed: Sequence[str]) -> pd.DataFrame:
     """A table that a stage wrote. Raises AssayError when it is missing or lacks a column."""
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise AssayError(f"cannot read {path}: {error}; run the stage that makes it") from error
-    lacking = [name for name in needed if name not in table]
-    if lacking or not len(table):
-        raise AssayError(f"{path} lacks {', '.join(lacking) or 'rows'}; run the stage that makes it")
+    table = read_numbers(path, needed)
+    if not len(table):
+        raise AssayError(f"{path} lacks rows; run the stage that makes it")
     return table
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypedDict
 
 from assay.errors import AssayError
 from assay.storage.files import atomic_path
+from assay.storage.json_text import parse_json, shape
 
 Role = Literal["system", "user", "assistant"]
 ROLES: tuple[Role, ...] = ("system", "user", "assistant")
@@ -32,6 +33,8 @@ class PromptRecord:
     """One prompt, as a conversation (`messages`) or as plain `text`; exactly one of the two is set.
 
     `response` is assistant text to teacher-force; `response_ids` the generated token ids, which win over it.
+    `rendered` says that the text, or the response, is as the model reads and writes it: strings of control tokens in it are
+    meant, not quoted. `enable_thinking` is handed to the chat template.
     `spans` maps a name to character spans; `positions` are explicit token indices into the encoded record
     (BOS included). `fields` keeps every other key of the row for the study that wrote it.
     """
@@ -41,6 +44,8 @@ class PromptRecord:
     text: str | None = None
     response: str | None = None
     response_ids: tuple[int, ...] | None = None
+    rendered: bool = False
+    enable_thinking: bool = False
     spans: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)
     positions: tuple[int, ...] | None = None
     label: int | str | None = None
@@ -77,9 +82,12 @@ def iter_records(path: Path) -> Iterator[PromptRecord]:
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number from 1, row) of a JSON Lines file; blank lines are passed over."""
+    """Yield (line number from 1, row) of a JSON Lines file, with or without a byte order mark; blank lines are passed over.
+
+    A line ends where a file's line ends: other separators (U+2028, U+2029, U+0085) are part of a text.
+    """
     try:
-        handle = open(path, encoding="utf-8")  # noqa: SIM115 - closed by the `with` below
+        handle = open(path, encoding="utf-8-sig")  # noqa: SIM115 - closed by the `with` below
     except OSError as error:
         raise AssayError(f"cannot read {path}: {error.strerror}; check the path") from error
     with handle:
@@ -87,14 +95,14 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             for number, line in enumerate(handle, 1):
                 if not line.strip():
                     continue
-                try:
-                    row = json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise AssayError(f"{path}, line {number}: not valid JSON ({error})") from error
-                if not isinstance(row, dict):
+                if line.lstrip().startswith("["):
                     raise AssayError(
-                        f"{path}, line {number}: expected a JSON object, found {type(row).__name__}"
+                        f"{path}, line {number}: found a JSON array, expected one object per line; "
+                        "`jq -c '.[]' array.json > lines.jsonl` converts a file"
                     )
+                row = parse_json(line, f"{path}, line {number}")
+                if not isinstance(row, dict):
+                    raise AssayError(f"{path}, line {number}: expected a JSON object, found {shape(row)}")
                 yield number, row
         except UnicodeDecodeError as error:
             raise AssayError(f"{path} is not UTF-8 text: {error}") from error
@@ -112,6 +120,9 @@ def parse_record(row: Mapping[str, Any]) -> PromptRecord:
     text = row.get("text")
     if (messages is None) == (text is None):
         raise AssayError("fields 'messages' and 'text': give exactly one of them")
+    for name in ("rendered", "enable_thinking"):
+        if not isinstance(row.get(name, False), bool):
+            raise AssayError(f"field '{name}': expected true or false, found {row[name]!r}")
     label = row.get("label")
     if label is not None and not isinstance(label, (int, str)):
         raise AssayError(f"field 'label': expected an integer or a string, found {label!r}")
@@ -126,6 +137,8 @@ def parse_record(row: Mapping[str, Any]) -> PromptRecord:
         text=text,
         response=row.get("response"),
         response_ids=_parse_indices("response_ids", row.get("response_ids")),
+        rendered=row.get("rendered", False),
+        enable_thinking=row.get("enable_thinking", False),
         spans=_parse_spans(row.get("spans") or {}, contents, default_message),
         positions=_parse_indices("positions", row.get("positions")),
         label=label,
@@ -161,7 +174,7 @@ def record_row(record: PromptRecord) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for name in (f.name for f in dataclasses.fields(record) if f.name != "fields"):
         value = getattr(record, name)
-        if value is None or value == {}:
+        if value is None or value is False or value == {}:
             continue
         if name == "spans":
             value = {key: [list(span) for span in spans] for key, spans in value.items()}

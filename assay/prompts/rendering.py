@@ -2,12 +2,18 @@
 
 A chat template is a program, so where it puts a content is found out by running it: once on sentinels, once on the
 real contents. The real rendering must be the sentinel rendering with the contents put in; a template that rewrites
-contents otherwise is refused instead of being guessed at.
+contents otherwise is refused instead of being guessed at. Two things a template may do: trim a content, and leave out the
+reasoning before `</think>` in an assistant's earlier answers, as Qwen 3's does.
+
+Templates that print today's date get the date TODAY, the same every day; those that can ask for reasoning (Qwen 3) ask for
+none, so that the answer follows the prompt directly, unless the record says `enable_thinking`.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from jinja2 import TemplateError
@@ -15,12 +21,15 @@ from jinja2 import TemplateError
 from assay.errors import AssayError
 from assay.prompts.records import Message, PromptRecord
 
-# What known templates leave open, fixed here so that a rendering is the same on every day and for every caller:
-# Llama 3's date (its own default) and Qwen 3's reasoning block (off: the answer follows the prompt directly).
-TEMPLATE_VARIABLES = {"date_string": "26 Jul 2024", "enable_thinking": False}
+# What templates leave open, fixed here so that a rendering is the same on every day: today's date, under every name that they
+# ask for it by. It is Llama 3's own default.
+TODAY = datetime(2024, 7, 26)
+TEMPLATE_VARIABLES = {"date_string": TODAY.strftime("%d %b %Y")}
 
 _PAD = "\u2003"  # EM SPACE: whitespace that `trim` removes and no template writes, so its absence means "trimmed"
 _BLANK_LINE = "\n\n"
+_NOW = re.compile(r"""strftime_now\(\s*(['"])(.*?)\1\s*\)""")
+_REASONED = "</think>"
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ def render(tokenizer: Any, record: PromptRecord) -> Rendering:
         _check_open(record.messages)
     if tokenizer.chat_template is None:
         return _join([(index, message["content"]) for index, message in enumerate(record.messages)])
-    return _render_chat(tokenizer, record.messages)
+    return _render_chat(tokenizer, record.messages, record.enable_thinking)
 
 
 def _check_open(messages: Sequence[Message]) -> None:
@@ -102,14 +111,14 @@ class _Turn:
     body: Rendering
 
 
-def _render_chat(tokenizer: Any, messages: Sequence[Message]) -> Rendering:
+def _render_chat(tokenizer: Any, messages: Sequence[Message], thinking: bool) -> Rendering:
     """Try the conversation as it is; if the template has no place for the system message, fold it into the user's."""
     roles = [message["role"] for message in messages]
     attempts = (_turns, _folded_turns) if "system" in roles else (_turns,)
     refusal = ""
     for arrange in attempts:
         try:
-            rendering = _render_turns(tokenizer, arrange(messages))
+            rendering = _render_turns(tokenizer, arrange(messages), thinking)
         except TemplateError as error:
             refusal = str(error)
             continue
@@ -141,22 +150,47 @@ def _folded_turns(messages: Sequence[Message]) -> list[_Turn]:
     return [user, *_turns(messages)[n_system + 1 :]]
 
 
-def _render_turns(tokenizer: Any, turns: Sequence[_Turn]) -> Rendering:
-    """Raises TemplateError when the template refuses the turns or does more to a content than trim it."""
+def _render_turns(tokenizer: Any, turns: Sequence[_Turn], thinking: bool) -> Rendering:
+    """Raises TemplateError when the template refuses the turns, or does more to a content than trim it or cut its reasoning."""
     sentinels = [f"{_PAD}assay-turn-{index}-here{_PAD}" for index in range(len(turns))]
-    skeleton = _apply(tokenizer, turns, sentinels)
-    actual = _apply(tokenizer, turns, [turn.body.text for turn in turns])
-    rendering = _fill(skeleton, sentinels, turns)
-    if rendering is None or rendering.text != actual:
-        raise TemplateError("it drops, repeats or rewrites the content of a message")
-    return rendering
+    skeleton = _apply(tokenizer, turns, sentinels, thinking)
+    actual = _apply(tokenizer, turns, [turn.body.text for turn in turns], thinking)
+    for arranged in (turns, [_without_reasoning(turn) for turn in turns]):
+        rendering = _fill(skeleton, sentinels, arranged)
+        if rendering is not None and rendering.text == actual:
+            return rendering
+    raise TemplateError("it drops, repeats or rewrites the content of a message")
 
 
-def _apply(tokenizer: Any, turns: Sequence[_Turn], contents: Sequence[str]) -> str:
+def _without_reasoning(turn: _Turn) -> _Turn:
+    """An assistant's turn without what precedes its last `</think>`, and the line breaks behind that."""
+    text = turn.body.text
+    if turn.role != "assistant" or _REASONED not in text:
+        return turn
+    answer = text.rpartition(_REASONED)[2].lstrip("\n")
+    cut = len(text) - len(answer)
+    content = replace(turn.body.contents[0], length=len(answer), trimmed=cut)
+    return replace(turn, body=Rendering(answer, (content,)))
+
+
+def _template(tokenizer: Any) -> str:
+    """The chat template with today's date written into it, where it asks for the date."""
+    source: str = tokenizer.get_chat_template()
+    dated = _NOW.sub(lambda call: json.dumps(TODAY.strftime(call[2])), source)
+    if "strftime_now(" in dated:
+        raise TemplateError(
+            "it asks for today's date in a form that is not written out, so each day would differ"
+        )
+    return dated
+
+
+def _apply(tokenizer: Any, turns: Sequence[_Turn], contents: Sequence[str], thinking: bool) -> str:
     text: str = tokenizer.apply_chat_template(
         [{"role": turn.role, "content": content} for turn, content in zip(turns, contents, strict=True)],
         tokenize=False,
         add_generation_prompt=turns[-1].role != "assistant",
+        chat_template=_template(tokenizer),
+        enable_thinking=thinking,
         **TEMPLATE_VARIABLES,
     )
     return text
@@ -188,9 +222,8 @@ def _move(content: Content, first: int, last: int, to: int) -> Content:
     """A content of a body of which characters [first, last) now begin at character `to` of the rendering."""
     start = min(max(content.start, first), last)
     end = max(min(content.end, last), start)
-    return Content(
-        content.message, start=to + start - first, length=end - start, trimmed=start - content.start
-    )
+    trimmed = content.trimmed + start - content.start
+    return Content(content.message, start=to + start - first, length=end - start, trimmed=trimmed)
 
 
 def control_strings(tokenizer: Any) -> dict[str, int]:

@@ -2,7 +2,8 @@
 
 Invariants: exactly one BOS where the tokenizer has a BOS token, chat template or not; a prompt's tokens do not depend
 on the response that follows; response ids are the generated ones where the record has them; contents are untrusted,
-so a control token's string inside one ("<end_of_turn>" typed by a user) is encoded as plain text, never as structure.
+so a control token's string inside one ("<end_of_turn>" typed by a user) is encoded as plain text, never as structure,
+and counted. Only a record that says `rendered` means the ones in its text, or in its response.
 """
 
 import dataclasses
@@ -31,7 +32,8 @@ class Encoding:
     asked expression to token indices into `ids`.
     `prompt` is the rendered prompt and `offsets` int64 (prompt_length, 2) the characters [start, end) of it that each
     prompt token covers; an added BOS covers none. For a text record `prompt` is its text (less a leading BOS string).
-    `defused` counts control-token strings in the contents that were encoded as plain text.
+    `defused` counts control-token strings in the contents that were encoded as plain text; `bos_added` says that the one BOS
+    is not the prompt's own.
     """
 
     id: str
@@ -42,6 +44,7 @@ class Encoding:
     prompt: str
     offsets: np.ndarray
     defused: int
+    bos_added: bool
 
     @property
     def prompt_length(self) -> int:
@@ -92,14 +95,14 @@ def encode_responses(tokenizer: Any, record: PromptRecord, responses: Sequence[s
     except AssayError as error:
         raise AssayError(f"record {record.id!r}: {error}") from error
     controls = _controls(tokenizer, str(tokenizer.chat_template), len(tokenizer))
-    lead = _tokens(tokenizer, controls, rendering.text, rendering.contents)
+    lead = _tokens(tokenizer, controls, rendering.text, _guarded(record, rendering))
     return [_response(tokenizer, controls, one, rendering, lead)[0] for one in records]
 
 
 def _encode(tokenizer: Any, record: PromptRecord, parsed: Sequence[Position]) -> Encoding:
     rendering = render(tokenizer, record)
     controls = _controls(tokenizer, str(tokenizer.chat_template), len(tokenizer))
-    bare = _tokens(tokenizer, controls, rendering.text, rendering.contents)
+    bare = _tokens(tokenizer, controls, rendering.text, _guarded(record, rendering))
     prompt = _with_one_bos(tokenizer, bare)
     response, defused = _response(tokenizer, controls, record, rendering, bare)
     ids = np.concatenate([prompt.ids, response])
@@ -122,7 +125,13 @@ def _encode(tokenizer: Any, record: PromptRecord, parsed: Sequence[Position]) ->
         prompt=rendering.text,
         offsets=offsets,
         defused=prompt.defused + defused,
+        bos_added=tokenizer.bos_token_id is not None and not (bare.ids[:1] == tokenizer.bos_token_id).any(),
     )
+
+
+def _guarded(record: PromptRecord, rendering: Rendering) -> tuple[Content, ...]:
+    """The contents in which control strings are plain text: all but a text that was rendered beforehand."""
+    return () if record.rendered and record.messages is None else rendering.contents
 
 
 @dataclass(frozen=True)
@@ -270,11 +279,13 @@ def _response(
         return np.zeros(0, dtype=np.int64), 0
     # In place, after the prompt. If a token would straddle the boundary, which generation cannot do, on its own.
     prompt = rendering.text
-    response = Content(-1, start=len(prompt), length=len(record.response))
-    joint = _tokens(tokenizer, controls, prompt + record.response, (*rendering.contents, response))
+    whole = Content(-1, start=len(prompt), length=len(record.response))
+    response = () if record.rendered else (whole,)
+    guarded = (*_guarded(record, rendering), *response)
+    joint = _tokens(tokenizer, controls, prompt + record.response, guarded)
     if np.array_equal(joint.ids[: len(lead.ids)], lead.ids):
         return joint.ids[len(lead.ids) :], joint.defused - lead.defused
-    alone = _tokens(tokenizer, controls, prompt + record.response, (response,), start=len(prompt))
+    alone = _tokens(tokenizer, controls, prompt + record.response, response, start=len(prompt))
     return alone.ids, alone.defused
 
 

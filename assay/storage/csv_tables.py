@@ -1,6 +1,7 @@
-"""CSV files: those that people write, every value a text, and ours."""
+"""CSV files: ours, and those that people write, read strictly: a row has as many values as the header has names, so no column shifts."""
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -8,21 +9,24 @@ import pandas as pd
 from assay.errors import AssayError
 from assay.storage.files import write_text
 
+LONGEST_VALUE = 2**31 - 1  # characters; the csv module stops at 131,072 otherwise
+BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": False}
+
+
+def iter_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """(line where it begins, value by column) of every row, all values as they are written.
+
+    UTF-8 with or without a byte order mark, any line ends; blank lines are passed over, and so is a column without a name.
+    Raises AssayError naming the file, and the line of a row with another number of values than the header or the column of
+    `columns` that is missing.
+    """
+    return _opened(path, columns)[1]
+
 
 def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """The rows of a CSV, all values as they are written.
-
-    Raises AssayError naming the file, and the column of `columns` that is missing.
-    """
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise AssayError(f"cannot read {path}: {error}") from error
-    if missing := [name for name in columns if name not in table]:
-        raise AssayError(
-            f"{path}: column {', '.join(missing)} is missing; it has {', '.join(map(str, table))}"
-        )
-    return table
+    """The rows of a CSV as `iter_rows` reads them, all columns in their order."""
+    names, rows = _opened(path, columns)
+    return pd.DataFrame([row for _, row in rows], columns=[name for name in names if name], dtype=str)
 
 
 def read_filled_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -30,8 +34,6 @@ def read_filled_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     table = read_table(path, columns).map(str.strip)
     if table.empty:
         raise AssayError(f"{path} holds no row below its header")
-    if not isinstance(table.index, pd.RangeIndex):  # pandas takes what is too much for an index
-        raise AssayError(f"{path}: rows have more values than the header has names; quote values with commas")
     for name in columns:
         if (empty := table[name] == "").any():
             raise AssayError(f"{path}, row {int(empty.argmax()) + 1}: column {name} is empty")
@@ -41,3 +43,94 @@ def read_filled_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 def write_csv(target: Path, table: pd.DataFrame) -> None:
     """Write the columns of `table`, not its index, whole or not at all. Lines end in a line feed."""
     write_text(target, table.to_csv(index=False, lineterminator="\n"))
+
+
+def read_numbers(path: Path, columns: Sequence[str], *, texts: Sequence[str] = ()) -> pd.DataFrame:
+    """A table whose columns of numbers are numbers, NaN where a value is empty; `texts` stay as they are written.
+
+    No name is taken for a missing value: NA, null and nan are names. Raises as `iter_rows` does.
+    """
+    for _ in iter_rows(path, columns):
+        pass
+    kinds = dict.fromkeys(texts, str)
+    try:
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=kinds, index_col=False)
+    except (OSError, ValueError) as error:
+        raise AssayError(f"cannot read {path}: {error}") from error
+    held = [name for name in texts if name in table]
+    table[held] = table[held].fillna("")
+    return table
+
+
+def parse_boolean(where: str, text: str) -> bool:
+    """true, yes and 1 in any case, or false, no, 0 and nothing. Raises AssayError beginning with `where` for another word."""
+    word = text.strip().lower()
+    if word not in BOOLEANS:
+        raise AssayError(f"{where}: expected true or false, found {text!r}")
+    return BOOLEANS[word]
+
+
+def _opened(path: Path, columns: Sequence[str]) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]]]:
+    """The names of a table's columns, and its rows."""
+    records = _records(path)
+    _, header = next(records, (1, []))
+    names = [name.strip() for name in header]
+    _check_header(path, names, columns)
+    return names, _rows(path, names, records)
+
+
+def _rows(
+    path: Path, names: Sequence[str], records: Iterator[tuple[int, list[str]]]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    for line, values in records:
+        if len(values) != len(names):
+            raise AssayError(
+                f"{path}, line {line}: {len(values)} values under {len(names)} names; quote values with commas, and end no "
+                "line with one"
+            )
+        row = dict(zip(names, values, strict=True))
+        if "" in row:
+            _refuse_stray(path, line, names, values)
+            del row[""]
+        yield line, row
+
+
+def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """(line where it begins, values) of the header and of every row that is not blank."""
+    csv.field_size_limit(LONGEST_VALUE)
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as handle:
+            reader = csv.reader(handle, strict=True)
+            line = 1
+            for values in reader:
+                if values:
+                    yield line, values
+                line = reader.line_num + 1
+    except OSError as error:
+        raise AssayError(f"cannot read {path}: {error.strerror}; check the path") from error
+    except UnicodeDecodeError as error:
+        raise AssayError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from error
+    except csv.Error as error:
+        raise AssayError(f"{path}, line {line}: not a CSV table: {error}") from error
+
+
+def _check_header(path: Path, names: Sequence[str], columns: Sequence[str]) -> None:
+    if not any(names):
+        raise AssayError(f"{path} is empty; a table begins with the names of its columns")
+    if len(names) == 1 and (mark := next((mark for mark in ";\t|" if mark in names[0]), "")):
+        kind = {";": "semicolons", "\t": "tabs", "|": "bars"}[mark]
+        raise AssayError(f"{path}, line 1: values are separated by {kind}; save the table with commas")
+    twice = [name for place, name in enumerate(names) if name and name in names[:place]]
+    if twice:
+        raise AssayError(f"{path}, line 1: column {twice[0]!r} occurs twice; rename one of them")
+    if missing := [name for name in columns if name not in names]:
+        raise AssayError(
+            f"{path}: column {', '.join(missing)} is missing; it has {', '.join(filter(None, names))}"
+        )
+
+
+def _refuse_stray(path: Path, line: int, names: Sequence[str], values: Sequence[str]) -> None:
+    """No value may stand under no name, unless in the first column, where tables keep row numbers."""
+    for name, value in list(zip(names, values, strict=True))[1:]:
+        if not name and value.strip():
+            raise AssayError(f"{path}, line {line}: {value!r} stands under no name; quote values with commas")

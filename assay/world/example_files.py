@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from assay.errors import AssayError
 from assay.prompts.records import read_rows
+from assay.storage.csv_tables import iter_rows
 from assay.world.examples import Example, parse_example
 
 
@@ -14,7 +13,7 @@ def read_names(folder: Path) -> list[str]:
     path = folder / "names.csv"
     if not path.is_file():
         raise AssayError(f"{path} does not exist; run the world stage first")
-    return [str(name) for name in pd.read_csv(path)["name"]]
+    return [row["name"] for _, row in iter_rows(path, ("name",))]
 
 
 def read_examples(path: Path) -> list[Example]:

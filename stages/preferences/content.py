@@ -21,6 +21,7 @@ def content(
     out: Annotated[Path, typer.Option(help="metrics (JSON)", rich_help_panel=FILE)],
     encoder: Annotated[Literal["minilm", "tfidf"], typer.Option(help="features of a text")] = "minilm",
     folds: Annotated[int, typer.Option(help="cross-validation folds")] = 5,
+    hold_out: Annotated[int, typer.Option(help="topics held out together")] = 1,
     minimum_topic: Annotated[int, typer.Option(help="topics with fewer tasks are never held out")] = 10,
     resamples: Annotated[int, typer.Option(help="bootstrap resamples of tasks")] = 1000,
     seed: Annotated[int, typer.Option()] = 0,
@@ -52,6 +53,7 @@ def content(
         alphas=np.logspace(0, 6, 10).tolist(),
         folds=folds,
         minimum_topic=minimum_topic,
+        hold_out=hold_out,
         resampling=Resampling(seed, resamples),
     )
     numbers: dict[str, float | int | str] = {"encoder": encoder, **kept.counts, **taxonomy.metrics()}

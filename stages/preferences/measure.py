@@ -116,7 +116,8 @@ def choose_tasks(
     from assay.studies.preferences.asking.sampling import read_exclusions, stratified_sample, without
     from assay.studies.preferences.utilities.topics import read_topics
 
-    kept, n_excluded = without(list(texts), frozenset() if exclude is None else read_exclusions(exclude))
+    excluded = frozenset() if exclude is None else read_exclusions(exclude, texts)
+    kept, n_excluded = without(list(texts), excluded)
     if strata is not None and sample is None:
         raise AssayError("--strata says how to draw a sample; give --sample as well")
     if sample is not None:
@@ -127,6 +128,7 @@ def choose_tasks(
         kept = stratified_sample(groups, sample, seed=seed)
     if len(kept) < 2:
         raise AssayError(f"{len(kept)} of {len(texts)} tasks are left to compare; it takes two")
+    assert excluded.isdisjoint(kept), "an excluded task is left"
     return {task: texts[task] for task in kept}, n_excluded
 
 

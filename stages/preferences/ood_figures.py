@@ -10,6 +10,8 @@ from stages.shared.outputs import FOLDER
 
 app = typer.Typer(add_completion=False)
 
+NAMES = ("condition_id", "condition", "task_id", "task", "kind")
+
 
 @app.command()
 def ood_figures(
@@ -26,10 +28,11 @@ def ood_figures(
     import pandas as pd
 
     from assay.figures.saved import save_with_table
+    from assay.storage.csv_tables import read_numbers
     from assay.storage.files import read_json
     from assay.studies.preferences.shifts import figures
 
-    described = pd.read_csv(deltas).drop_duplicates("condition_id")
+    described = read_numbers(deltas, (), texts=NAMES).drop_duplicates("condition_id")
     kinds = pd.DataFrame(
         {
             "condition": described["condition_id"],
@@ -39,7 +42,10 @@ def ood_figures(
     )
     best = {
         name: table[table["layer"] == "best"]
-        for name, table in (("points", pd.read_csv(points)), ("conditions", pd.read_csv(conditions)))
+        for name, table in (
+            ("points", read_numbers(points, (), texts=NAMES)),
+            ("conditions", read_numbers(conditions, (), texts=NAMES)),
+        )
     }
     drawings = {
         "ood_scatter": (figures.scatter_table(best["points"], kinds), figures.draw_scatter),

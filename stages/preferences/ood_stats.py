@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from assay.statistics.bootstrap import Resampling
     from assay.statistics.estimates import Estimate
+    from assay.studies.preferences.shifts.condition_counts import ConditionChoices
     from assay.studies.preferences.shifts.deltas import LayerDeltas
     from assay.studies.preferences.shifts.statistics import Points
 
@@ -23,7 +24,12 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def ood_stats(
-    pairwise: Annotated[Path, typer.Option(help="counts by condition and pair: .json, .jsonl or .parquet")],
+    pairwise: Annotated[
+        Path,
+        typer.Option(
+            help="counts by condition and pair: .json, .jsonl or .parquet; or published task_rates (.json)"
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="JSON of metrics", rich_help_panel=FILE)],
     deltas: Annotated[
         Path | None,
@@ -53,19 +59,17 @@ def ood_stats(
     from assay.statistics.bootstrap import Resampling
     from assay.storage.csv_tables import write_csv
     from assay.storage.files import write_json
-    from assay.studies.preferences.shifts.condition_counts import read_condition_choices
+    from assay.studies.preferences.shifts.condition_counts import ConditionChoices, read_behaviour
     from assay.studies.preferences.shifts.deltas import join_deltas
     from assay.studies.preferences.shifts.statistics import behavioural_deltas
 
     resampling = Resampling(seed, resamples)
-    counts = read_condition_choices(pairwise)
+    counts = read_behaviour(pairwise)
     behaviour = behavioural_deltas(counts, baseline)
     metrics: dict[str, float | int] = {
         "conditions": len(counts.conditions) - 1,
         "tasks": len(counts.tasks),
-        "choices": counts.choices.n_choices,
-        "refusals": int(counts.choices.refusals.sum()),
-        "failed": counts.n_failed,
+        **(count_metrics(counts) if isinstance(counts, ConditionChoices) else {}),
         **size_of_shift(behaviour, resampling).metrics("behaviour_shift"),
     }
     layers = join_deltas(deltas, behaviour) if deltas is not None else []
@@ -81,6 +85,15 @@ def ood_stats(
         columns = ["layer", "condition", "r", "r_lo", "r_hi", "r_n"]
         write_csv(conditions, pd.DataFrame(rows, columns=columns))
     write_json(out, metrics)
+
+
+def count_metrics(counts: "ConditionChoices") -> dict[str, int]:
+    """How much was asked, where the file says it."""
+    return {
+        "choices": counts.choices.n_choices,
+        "refusals": int(counts.choices.refusals.sum()),
+        "failed": counts.n_failed,
+    }
 
 
 def study_layers(
@@ -162,16 +175,11 @@ def utility_metrics(path: Path) -> dict[str, float | int]:
     import pandas as pd
 
     from assay.errors import AssayError
+    from assay.storage.csv_tables import read_numbers
     from assay.studies.preferences.shifts.statistics import compare_predictors
 
-    try:
-        table = pd.read_csv(path, dtype={"condition_id": str, "task_id": str})
-    except (OSError, ValueError) as error:
-        raise AssayError(f"cannot read {path} as a CSV table: {error}") from error
     names = ("condition_id", "task_id", "mu", "score", "default_mu")
-    missing = [name for name in names if name not in table]
-    if missing:
-        raise AssayError(f"{path}, line 1: column {', '.join(map(repr, missing))} is missing")
+    table = read_numbers(path, names, texts=names[:2])
     columns = []
     for name in names[2:]:
         column = pd.to_numeric(table[name], errors="coerce").to_numpy(np.float64)

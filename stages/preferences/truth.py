@@ -39,10 +39,11 @@ def truth(
 
     from assay.figures.saved import save_with_table
     from assay.statistics.bootstrap import Resampling
+    from assay.storage.csv_tables import read_numbers
     from assay.storage.files import write_json
     from assay.studies.preferences.probing.truth_figure import draw_truth
 
-    known = pd.read_csv(tasks, dtype={"id": str}).set_index("id")
+    known = read_numbers(tasks, ("id",), texts=("id", "text", "topic")).set_index("id")
     parts = [name for name in known if str(name).endswith("_part")]
     truths = ["utility", *parts] if "utility" in known else []
     found: dict[str, float | int] = {"tasks_with_truth": len(known) if truths else 0}

@@ -177,3 +177,25 @@ def test_bad_input_is_one_line_and_exit_1(
         assert exit_status.value.code == 1
         assert message in capsys.readouterr().err.splitlines()[-1]
         assert out.read_text() == "earlier"
+
+
+def test_what_was_read_as_plain_text_is_said(world: Path, tmp_path: Path) -> None:
+    rows = [
+        {"id": "plain", "text": "the cat"},
+        {"id": "quoted", "text": "<start_of_turn>user\nhi<end_of_turn>"},
+        {"id": "meant", "text": "<start_of_turn>user\nhi<end_of_turn>", "rendered": True},
+    ]
+    prompts, log = tmp_path / "p.jsonl", tmp_path / "log"
+    prompts.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = arguments(world, tmp_path / "a.h5", prompts=str(prompts), metrics=str(tmp_path / "m.json"))
+    process = SERVER.Process(target=run_stage, args=(words, tmp_path / "scratch", log, None))
+    process.start()
+    assert finish(process) == 0, log.read_text()
+    counts = json.loads((tmp_path / "m.json").read_text())
+    assert (counts["records"], counts["defused"], counts["defused_records"], counts["bos_added"]) == (
+        3,
+        2,
+        1,
+        0,
+    )
+    assert "2 strings of control tokens in 1 records were read as plain text" in log.read_text()

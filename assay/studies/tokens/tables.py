@@ -7,21 +7,16 @@ from typing import Any
 import pandas as pd
 
 from assay.errors import AssayError
+from assay.storage.csv_tables import read_numbers
 
 _NEEDED = ("layer", "balanced_accuracy", "shuffled", "ngram", "ngram_marks")
 
 
 def read_layers(path: Path) -> pd.DataFrame:
     """One row per layer. Raises AssayError when the file is missing or is no such table."""
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        raise AssayError(f"cannot read {path}: {error}; run the probe stage that makes it") from error
-    lacking = [name for name in _NEEDED if name not in table]
-    if lacking or not len(table):
-        raise AssayError(
-            f"{path} is not a table of layers (lacks {', '.join(lacking) or 'rows'}); run the probe stage"
-        )
+    table = read_numbers(path, _NEEDED)
+    if not len(table):
+        raise AssayError(f"{path} is not a table of layers (lacks rows); run the probe stage")
     return table
 
 

@@ -24,6 +24,7 @@ def test_round_trip_keeps_every_field(tmp_path):
         "response_ids": [4, 5],
         "spans": {"thing": [[6, 13]], "tone": [[0, 3, 7]]},
         "positions": [1, -1],
+        "rendered": True,
         "label": 1,
         "score": 0.5,
         "group": "g",
@@ -57,6 +58,8 @@ def test_round_trip_keeps_every_field(tmp_path):
         ({"id": "a", "text": "abc", "positions": [1.5]}, "'positions'"),
         ({"id": "a", "text": "abc", "positions": [True]}, "'positions'"),
         ({"id": "a", "text": "abc", "score": "high"}, "'score'"),
+        ({"id": "a", "text": "abc", "rendered": "yes"}, "'rendered': expected true or false"),
+        ({"id": "a", "text": "abc", "enable_thinking": 1}, "'enable_thinking'"),
         ({"id": "a", "text": "abc", "label": 0.5}, "'label'"),
         ({"id": "a", "text": "abc", "response": ["x"]}, "'response'"),
     ],
@@ -70,9 +73,9 @@ def test_error_names_file_and_line(tmp_path):
     path = write(tmp_path / "p.jsonl", {"id": "a", "text": "x"}, "\n", {"id": "b", "text": 3})
     with pytest.raises(AssayError, match=r"p\.jsonl, line 3: field 'text'"):
         read_records(path)
-    with pytest.raises(AssayError, match=r"p\.jsonl, line 2: not valid JSON"):
+    with pytest.raises(AssayError, match=r"p\.jsonl, line 2 is not valid JSON"):
         read_records(write(path, {"id": "a", "text": "x"}, '{"id": \n'))
-    with pytest.raises(AssayError, match=r"line 1: expected a JSON object"):
+    with pytest.raises(AssayError, match=r"line 1: found a JSON array"):
         read_records(write(path, "[1]\n"))
 
 
@@ -101,3 +104,46 @@ def test_nan_is_refused_and_the_earlier_file_survives(tmp_path):
         write_records(path, [PromptRecord(id="b", text="x", score=float("nan"))])
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["p.jsonl"]
+
+
+def test_separators_inside_texts_and_a_byte_order_mark_are_read(tmp_path):
+    path = tmp_path / "p.jsonl"
+    rows = ['{"id": "t1", "text": "Summarise:\u2028it"}', '{"id": "t2", "text": "Rain.\x85Stop.\u2029"}']
+    for text in ("\n".join(rows) + "\n", "\ufeff" + "\r\n".join(rows) + "\r\n"):
+        path.write_bytes(text.encode())
+        assert [record.text for record in read_records(path)] == [
+            "Summarise:\u2028it",
+            "Rain.\x85Stop.\u2029",
+        ]
+
+
+def test_half_a_surrogate_pair_is_refused_and_pairs_and_nul_are_read(tmp_path):
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"id": "a\\u0000b", "text": "thumbs \\ud83d\\udc4d up"}\n')
+    assert read_records(path)[0] == PromptRecord(id="a\0b", text="thumbs \U0001f44d up")
+    for row, field in (
+        ('{"id": "b", "text": "nice \\ud83d"}', "text"),
+        ('{"id": "b", "messages": [{"role": "user", "content": "\\uDC4D"}]}', r"messages\[0\].content"),
+    ):
+        path.write_text('{"id": "a", "text": "x"}\n' + row + "\n")
+        with pytest.raises(
+            AssayError, match=rf"p\.jsonl, line 2, field '{field}': .* half of a surrogate pair"
+        ):
+            read_records(path)
+
+
+@pytest.mark.parametrize("text", ['[\n {"id": "a"}\n]\n', '["a", "b"]\n', '[{"id": "a", "text": "x"}]'])
+def test_an_array_is_named_with_the_cure(tmp_path, text):
+    (tmp_path / "p.jsonl").write_text(text)
+    with pytest.raises(AssayError, match=r"line 1: found a JSON array, expected one object per line; `jq -c"):
+        read_records(tmp_path / "p.jsonl")
+
+
+def test_deep_and_long_json_is_one_error(tmp_path):
+    for text, message in (("[" * 100_000, "JSON array"), ('{"a":' * 100_000, "nested too deeply")):
+        (tmp_path / "p.jsonl").write_text(text)
+        with pytest.raises(AssayError, match=message):
+            read_records(tmp_path / "p.jsonl")
+    (tmp_path / "p.jsonl").write_text('{"id": "a", "text": "x", "score": ' + "1" * 5000 + "}")
+    with pytest.raises(AssayError, match="not valid JSON"):
+        read_records(tmp_path / "p.jsonl")

@@ -235,12 +235,72 @@ def test_generation_prompt_follows_a_user_turn_only(name):
         ("gemma3", [("user", "a"), ("user", "b")], "Conversation roles must alternate"),
         ("gemma2", [("system", "a")], "no user message follows"),
         ("gemma2", [("user", "a"), ("assistant", "b"), ("system", "c"), ("user", "d")], "must alternate"),
-        ("qwen3", [("user", "a"), ("assistant", "<think>b</think>c"), ("user", "d")], "rewrites the content"),
     ],
 )
 def test_a_conversation_the_template_cannot_take_is_refused(name, messages, complaint):
     with pytest.raises(AssayError, match=f"record 'r': the model's chat template does not take.*{complaint}"):
         encode(build(name), chat(*messages))
+
+
+@pytest.mark.parametrize("written", ["message.content|upper", "message.content[:-1]", "message.content * 2"])
+def test_a_template_that_rewrites_a_content_is_refused(written):
+    tokenizer = toy_tokenizers.qwen3()
+    tokenizer.chat_template = "{% for message in messages %}<|im_start|>{{ " + written + " }}{% endfor %}"
+    with pytest.raises(AssayError, match="rewrites the content of a message"):
+        encode(tokenizer, chat(("user", "hi")))
+
+
+# --- reasoning, and the day ------------------------------------------------------------------------------------------
+
+
+def test_a_history_with_reasoning_is_rendered_as_the_template_does():
+    tokenizer = build("qwen3")
+    turns = [("user", "Hi"), ("assistant", "<think>\nhm\n</think>\n\nHello you"), ("user", "More")]
+    record = chat(*turns, spans={"you": (Span((1, 27, 30)),), "more": (Span((2, 0, 4)),)})
+    encoding = encode(tokenizer, record, ["span:you", "span:more"])
+    expected = tokenizer.apply_chat_template(
+        [{"role": role, "content": content} for role, content in turns],
+        add_generation_prompt=True,
+        return_dict=False,
+        enable_thinking=False,
+    )
+    assert encoding.ids.tolist() == expected
+    assert "hm" not in encoding.prompt
+    assert tokenizer.decode(at(encoding, "span:you")).strip() == "you"
+    assert tokenizer.decode(at(encoding, "span:more")) == "More"
+    with pytest.raises(AssayError, match="span:hm"):
+        encode(tokenizer, chat(*turns, spans={"hm": (Span((1, 8, 10)),)}), ["span:hm"])
+
+
+def test_thinking_can_be_asked_for():
+    prompt = encode(build("qwen3"), chat(("user", "Hi"), enable_thinking=True)).prompt
+    assert prompt.endswith("<|im_start|>assistant\n")
+    assert parse_record({"id": "r", "text": "x", "enable_thinking": True}).enable_thinking
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ("strftime_now('%Y-%m-%d')", "2024-07-26"),
+        ("strftime_now('%d %B %Y')", "26 July 2024"),
+        ("date_string", "26 Jul 2024"),
+    ],
+)
+def test_a_template_gets_the_same_date_every_day(asked, shown):
+    tokenizer = toy_tokenizers.qwen3()
+    tokenizer.chat_template = (
+        "Today is {{ " + asked + " }}. {% for m in messages %}{{ m.content }}{% endfor %}"
+    )
+    assert encode(tokenizer, chat(("user", "Hi"))).prompt == f"Today is {shown}. Hi"
+
+
+def test_a_date_of_a_form_that_is_not_written_out_is_refused():
+    tokenizer = toy_tokenizers.qwen3()
+    tokenizer.chat_template = (
+        "{% set f = '%d' %}{{ strftime_now(f) }}{% for m in messages %}{{ m.content }}{% endfor %}"
+    )
+    with pytest.raises(AssayError, match="asks for today's date"):
+        encode(tokenizer, chat(("user", "Hi")))
 
 
 # --- untrusted contents ----------------------------------------------------------------------------------------------
@@ -264,6 +324,44 @@ def test_control_strings_typed_by_a_user_stay_text(name, attack):
     assert attack in tokenizer.decode(attacked.ids)
     assert attacked.defused > 0
     assert calm.defused == 0
+
+
+def test_a_text_that_says_it_is_rendered_equals_its_conversation():
+    tokenizer = build("qwen3")
+    conversation = encode(tokenizer, chat(("system", "You are terse."), ("user", "Name a fruit.")))
+    quoted = encode(tokenizer, text(conversation.prompt))
+    meant = encode(tokenizer, text(conversation.prompt, rendered=True))
+    assert meant.ids.tolist() == conversation.ids.tolist()
+    assert (conversation.defused, meant.defused, quoted.defused) == (0, 0, 7)
+    assert structure(tokenizer, quoted) == []
+
+
+@pytest.mark.parametrize("name", ["gemma3", "llama3", "mistral"])
+def test_a_rendered_text_keeps_exactly_one_bos(name):
+    tokenizer = build(name)
+    conversation = encode(tokenizer, chat(("user", QUESTION)))
+    for prompt in (conversation.prompt, conversation.prompt.removeprefix(tokenizer.bos_token)):
+        assert encode(tokenizer, text(prompt, rendered=True)).ids.tolist() == conversation.ids.tolist()
+
+
+def test_a_response_that_says_it_is_rendered_has_the_models_own_control_tokens():
+    tokenizer = build("qwen3")
+    answer = "<think>\nhm\n</think>\n\nHello<|im_end|>"
+    quoted = encode(tokenizer, chat(("user", "Hi <think>"), response=answer))
+    meant = encode(tokenizer, chat(("user", "Hi <think>"), response=answer, rendered=True))
+    assert (quoted.defused, meant.defused) == (4, 1)  # what the user typed stays text
+    response = meant.ids[meant.prompt_length :]
+    assert response.tolist() == tokenizer(answer, add_special_tokens=False)["input_ids"]
+    assert meant.ids[: meant.prompt_length].tolist() == quoted.ids[: quoted.prompt_length].tolist()
+    (alone,) = encode_responses(tokenizer, chat(("user", "Hi <think>"), rendered=True), [answer])
+    assert alone.tolist() == response.tolist()
+
+
+def test_an_added_bos_is_said():
+    assert encode(build("gpt2"), text(QUESTION)).bos_added
+    assert encode(build("gemma_base"), text(QUESTION)).bos_added
+    assert not encode(build("gemma3"), chat(("user", QUESTION))).bos_added
+    assert not encode(build("qwen3"), text(QUESTION)).bos_added
 
 
 def test_added_tokens_that_are_no_structure_are_still_used():

@@ -203,7 +203,7 @@ BAD = {
     "need a --table": "--by layer",
     "--by takes layer, lr, step": "--table @sweep.csv --by depth",
     "cannot read": "--table @nowhere.csv --by layer",
-    "lacks": "--table @curves.csv --by layer",
+    "is missing; it has run, step": "--table @curves.csv --by layer",
     "tasks.yaml: expected a list": "--table @sweep.csv --tasks @tasks.yaml",
     "no adapter has two places": "--table @sweep.csv --by layer --by lr",
 }

@@ -247,3 +247,80 @@ def test_the_published_commands(tmp_path):
     found_metrics = json.loads(metrics.read_text())
     assert found_metrics["L31_pearson"] == pytest.approx(0.6115602750162121, abs=1e-9)
     assert found_metrics["L31_sign"] == pytest.approx(0.7091988130563798, abs=1e-9)
+
+
+def write_choices(path, rows):
+    path.write_text("task_a,task_b,choice\n" + "".join(f"{a},{b},{choice}\n" for a, b, choice in rows))
+    return path
+
+
+def fit_of(tmp_path, capsys, rows, *more):
+    """(exit code, utilities, metrics, stderr) of a fit to rows of choices."""
+    path = write_choices(tmp_path / "m.csv", rows)
+    options = ("--out", tmp_path / "u.csv", "--metrics", tmp_path / "m.json", *QUICK, *more)
+    assert stage("fit", "--measurements", path, *options) == 0
+    utilities, metrics = read_utilities(tmp_path / "u.csv"), json.loads((tmp_path / "m.json").read_text())
+    return utilities, metrics, capsys.readouterr().err
+
+
+ONCE = "01a 20a 03b 40a 05b 60a 70a 12a 13a 41a 15b"  # pairs judged once
+
+
+def test_pairs_that_were_asked_once_are_fitted(tmp_path, capsys):
+    rows = [(f"t{word[0]}", f"t{word[1]}", word[2]) for word in ONCE.split()]
+    utilities, metrics, said = fit_of(tmp_path, capsys, rows, "--smoothing", 0.5)
+    assert len(utilities.ids) == 8
+    assert np.isfinite(utilities.mu_se).all()
+    assert metrics["accuracy_n"] == 11
+    assert "agreement" not in metrics
+    assert "the metrics have no agreement" in said
+    assert "standard errors" not in said
+    _, _, said = fit_of(tmp_path, capsys, rows)
+    assert "without smoothing the standard errors of so few choices" in said
+
+
+def test_a_stray_list_of_tasks_is_refused_and_what_was_never_compared_left_out(
+    tmp_path, measurements, capsys
+):
+    out = tmp_path / "u.csv"
+    assert stage("fit", "--measurements", measurements, "--out", out, *QUICK) == 0
+    alone, ids = out.read_bytes(), read_utilities(out).ids
+    pooled = tmp_path / "thurstonian_pooled.csv"
+    pooled.write_text(
+        "task_id,mu,sigma\n" + "".join(f"{task},0,1\n" for task in (*ids, "other 1", "other 2"))
+    )
+    capsys.readouterr()
+    assert stage("fit", "--measurements", measurements, "--out", out, *QUICK) == 1
+    assert "lists 2 tasks that were never compared (first: 'other 1')" in capsys.readouterr().err
+    assert out.read_bytes() == alone
+    assert stage("fit", "--measurements", measurements, "--tasks", pooled, "--out", out, *QUICK) == 0
+    assert "warning: no choice was about 2 tasks (other 1, other 2); left out" in capsys.readouterr().err
+    assert out.read_bytes() == alone
+
+
+def test_a_task_that_was_only_refused_has_no_utility(tmp_path, capsys):
+    rows = [("x", "y", "a"), ("y", "x", "a"), ("y", "z", "a"), ("z", "y", "a"), ("x", "w", "refusal")]
+    utilities, metrics, said = fit_of(tmp_path, capsys, rows)
+    assert utilities.ids == ("x", "y", "z")
+    assert metrics["tasks"] == 3
+    assert "no choice was about 1 task (w)" in said
+    assert fit_of(tmp_path, capsys, rows, "--refusals", "as-b")[0].ids == ("x", "y", "z", "w")
+
+
+def test_groups_and_one_sided_tasks_are_named(tmp_path, capsys):
+    both = [
+        ("x", "y", "a"),
+        ("y", "x", "a"),
+        ("x", "z", "a"),
+        ("z", "x", "a"),
+        ("y", "z", "b"),
+        ("z", "y", "b"),
+    ]
+    apart = [("p", "q", "a"), ("q", "p", "a")]
+    *_, said = fit_of(tmp_path, capsys, both + apart)
+    assert "fall into 2 groups of tasks that were never compared with each other" in said
+    assert "beside the largest, 2 tasks (p, q)\n" in said
+    *_, said = fit_of(tmp_path, capsys, [*both, ("champion", "x", "a"), ("y", "champion", "b")])
+    assert "every choice was for, or against, 1 task (champion)" in said
+    *_, said = fit_of(tmp_path, capsys, both)
+    assert "warning" not in said

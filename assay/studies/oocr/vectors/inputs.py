@@ -1,6 +1,5 @@
 """What the comparison of vectors reads: tables of code names and stems, and folders of adapters."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from assay.directions.naive import NamePair, Stem
 from assay.errors import AssayError
 from assay.finetuning.adapters import DESCRIPTION
+from assay.storage.csv_tables import iter_rows
 
 
 @dataclass(frozen=True)
@@ -90,15 +90,7 @@ def read_related(path: Path) -> dict[str, set[str]]:
 
 def _rows(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
     """(line, row) of a CSV that has these columns and at least one row."""
-    try:
-        with open(path, encoding="utf-8", newline="") as handle:
-            reader = csv.DictReader(handle)
-            rows = [
-                (reader.line_num, {k: v or "" for k, v in row.items() if k is not None}) for row in reader
-            ]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise AssayError(f"cannot read {path}: {error}; check the path") from error
-    missing = [name for name in columns if name not in (reader.fieldnames or ())]
-    if missing or not rows:
+    rows = list(iter_rows(path, columns))
+    if not rows:
         raise AssayError(f"{path} needs the columns {', '.join(columns)} and at least one row")
     return rows

@@ -50,18 +50,29 @@ def _shares(sizes: Sequence[int], n: int) -> list[int]:
     return shares
 
 
-def read_exclusions(path: Path) -> frozenset[str]:
-    """Task ids of a file, one on each line; blank lines are passed over. Raises AssayError when it cannot be read or is empty."""
+def read_exclusions(path: Path, tasks: Collection[str]) -> frozenset[str]:
+    """Those of `tasks` that a file names, one id on each line, as it is written or less the blanks around it.
+
+    UTF-8 with or without a byte order mark, any line ends; blank lines are passed over. Raises AssayError when the file cannot
+    be read or is empty, and for an id that is no task: what was to be excluded would be kept.
+    """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        with open(path, encoding="utf-8-sig") as handle:
+            lines = [line.rstrip("\n") for line in handle if line.strip()]
     except OSError as error:
         raise AssayError(f"cannot read {path}: {error.strerror}; check the path") from error
     except UnicodeDecodeError as error:
         raise AssayError(f"{path} is not UTF-8 text: {error}") from error
-    ids = frozenset(line.strip() for line in lines if line.strip())
-    if not ids:
+    if not lines:
         raise AssayError(f"{path} excludes nothing; give a task id on each line, or no file")
-    return ids
+    known = {task.strip(): task for task in tasks} | {task: task for task in tasks}
+    unknown = [line for line in lines if line not in known and line.strip() not in known]
+    if unknown:
+        raise AssayError(
+            f"{path}: {len(unknown)} of {len(lines)} ids are no tasks (first: {unknown[0][:80]!r}); take them out, or give the "
+            "tasks that they name"
+        )
+    return frozenset(known.get(line, known.get(line.strip(), "")) for line in lines)
 
 
 def without(ids: Sequence[str], excluded: Collection[str]) -> tuple[list[str], int]:

@@ -83,6 +83,7 @@ def content_estimates(
     folds: int,
     minimum_topic: int,
     resampling: Resampling,
+    hold_out: int = 1,
 ) -> dict[str, Estimate | float | int]:
     """What features `X` [n, d] of the texts say about utilities `mu` [n] with topic numbers `topics` [n].
 
@@ -90,7 +91,8 @@ def content_estimates(
       `cv_standardised_r2` the same on standardised features;
     * `nested_r2`: shuffled folds, α chosen inside the training folds; `nested_demeaned_r2` of utilities without topic means;
     * `topic_only_r2`: least squares on topics alone, in sample;
-    * `topic_r`, `topic_r_weighted`: Pearson r on left-out topics, α chosen inside the training topics.
+    * `topic_r`, `topic_r_weighted`: Pearson r on left-out topics, `hold_out` at a time in every combination, α chosen inside the
+      training topics.
     """
     y = np.asarray(mu, dtype=np.float64)
     consecutive = consecutive_folds(len(y), folds)
@@ -100,7 +102,8 @@ def content_estimates(
         )
         for standardise in (False, True)
     )
-    left_out = leave_groups_out(GroupedRidge(X, y, topics), alphas=alphas, minimum=minimum_topic)
+    grouped = GroupedRidge(X, y, topics)
+    left_out = leave_groups_out(grouped, alphas=alphas, size=hold_out, minimum=minimum_topic)
     by_topic = FoldScores.of_target(left_out, 0, y, topics)
     residual = demean(y, topics)
     return {

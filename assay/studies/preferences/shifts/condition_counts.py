@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assay.arrays import Floats, Ints
 from assay.errors import AssayError
 from assay.prompts.records import read_rows
 from assay.statistics.choices import Choices
-from assay.storage.files import read_json
+from assay.storage.json_text import read_document, shape
 from assay.studies.preferences.utilities.comparisons import Comparisons
 
 TEXTS = ("condition_id", "task_a", "task_b")
@@ -77,6 +78,13 @@ class ConditionChoices:
         with np.errstate(invalid="ignore"):
             return wins / np.where(total > 0, total, np.nan)
 
+    def asked(self) -> NDArray[np.bool_]:
+        """[conditions, tasks] whether a task was in a pair."""
+        asked = np.zeros((len(self.conditions), len(self.tasks)), bool)
+        for task in (self.choices.first, self.choices.second):
+            asked[self.condition, task] = True
+        return asked
+
     def comparisons(self, condition: str) -> Comparisons:
         """The counts of one condition, to fit its utilities; all tasks are numbered, asked there or not."""
         rows = self.condition == self.index_of(condition)
@@ -84,9 +92,67 @@ class ConditionChoices:
 
     def index_of(self, condition: str) -> int:
         """The number of a condition. Raises AssayError naming those that exist."""
-        if condition not in self.conditions:
-            raise AssayError(f"no condition {condition!r}; there are {', '.join(self.conditions)}")
-        return self.conditions.index(condition)
+        return _index_of(self.conditions, condition)
+
+
+@dataclass(frozen=True, eq=False)
+class TaskRates:
+    """Shares already computed: of `conditions` and `tasks`, [conditions, tasks] `shares`, NaN where none is given."""
+
+    conditions: tuple[str, ...]
+    tasks: tuple[str, ...]
+    shares: Floats
+
+    def rates(self) -> Floats:
+        """The shares."""
+        return self.shares
+
+    def asked(self) -> NDArray[np.bool_]:
+        """[conditions, tasks] whether there is a share."""
+        return np.isfinite(self.shares)
+
+    def index_of(self, condition: str) -> int:
+        """The number of a condition. Raises AssayError naming those that exist."""
+        return _index_of(self.conditions, condition)
+
+
+def read_behaviour(path: Path) -> "ConditionChoices | TaskRates":
+    """Counts as `read_condition_choices` reads them, or published JSON {condition: {"task_rates": {task: {"p_choose": share}}}}.
+
+    The conditions may stand under `results` or `conditions`. Raises AssayError naming the file, condition and task of a share
+    that is no number from 0 to 1 (null and NaN: nothing was answered).
+    """
+    if path.suffix != ".json":
+        return read_condition_choices(path)
+    content = read_document(path)
+    if isinstance(content, dict):
+        content = content.get("results", content.get("conditions", content))
+    if not isinstance(content, dict):
+        return read_condition_choices(path)
+    shares: dict[tuple[str, str], float] = {}
+    for condition, entry in content.items():
+        rates = entry.get("task_rates") if isinstance(entry, dict) else None
+        if not isinstance(rates, dict):
+            raise AssayError(
+                f"{path}, condition {condition!r}: expected 'task_rates', found {shape(entry)[:200]}"
+            )
+        for task, rate in rates.items():
+            value = rate.get("p_choose") if isinstance(rate, dict) else rate
+            shares[condition, task] = _share(f"{path}, condition {condition!r}, task {task!r}", value)
+    conditions, tasks = (tuple(dict.fromkeys(key[place] for key in shares)) for place in (0, 1))
+    if not shares:
+        raise AssayError(f"{path} holds no task_rates")
+    return TaskRates(
+        conditions, tasks, np.array([[shares.get((c, t), np.nan) for t in tasks] for c in conditions])
+    )
+
+
+def _share(where: str, value: Any) -> float:
+    if value is None:
+        return np.nan
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value > 1:
+        raise AssayError(f"{where}: field 'p_choose': expected a share from 0 to 1, found {value!r}")
+    return float(value)
 
 
 def read_condition_choices(path: Path) -> ConditionChoices:
@@ -120,6 +186,12 @@ def read_condition_choices(path: Path) -> ConditionChoices:
     return ConditionChoices.of_rows(table)
 
 
+def _index_of(conditions: tuple[str, ...], condition: str) -> int:
+    if condition not in conditions:
+        raise AssayError(f"no condition {condition!r}; there are {', '.join(conditions)}")
+    return conditions.index(condition)
+
+
 def _text(path: Path, where: str, name: str, row: Mapping[str, Any]) -> str:
     value = row.get(name)
     if not isinstance(value, str) or not value:
@@ -135,7 +207,7 @@ def _count(path: Path, where: str, name: str, row: Mapping[str, Any]) -> int:
 
 
 def _json_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    content = read_json(path)
+    content = read_document(path)
     rows: Any = content.get("results") if isinstance(content, dict) else content
     if not isinstance(rows, list):
         raise AssayError(f"{path}: expected a list of rows, or an object with a list under 'results'")

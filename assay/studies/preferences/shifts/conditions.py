@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from assay.errors import AssayError
-from assay.storage.csv_tables import read_table
+from assay.storage.csv_tables import parse_boolean, read_table
 
 BASELINE = "baseline"
 
@@ -36,7 +36,10 @@ class Comparison:
 
 
 def read_conditions(path: Path) -> list[SystemPrompt]:
-    """Conditions of a CSV with id, kind, system_prompt and optionally trained. Raises AssayError naming file and column."""
+    """Conditions of a CSV with id, kind, system_prompt and optionally trained (true, yes or 1, or not).
+
+    Raises AssayError naming file and column.
+    """
     table = read_table(path, ("id", "kind", "system_prompt"))
     if table["id"].duplicated().any():
         raise AssayError(f"{path}: condition {table['id'][table['id'].duplicated()].iloc[0]!r} occurs twice")
@@ -46,7 +49,7 @@ def read_conditions(path: Path) -> list[SystemPrompt]:
         )
     trained = table["trained"] if "trained" in table else pd.Series("False", index=table.index)
     return [
-        SystemPrompt(name, kind, text, seen == "True")
+        SystemPrompt(name, kind, text, parse_boolean(f"{path}, condition {name!r}, field 'trained'", seen))
         for name, kind, text, seen in zip(
             table["id"], table["kind"], table["system_prompt"], trained, strict=True
         )

@@ -1,12 +1,12 @@
 """Files of probe deltas, joined to behavioural deltas.
 
 Ours is a CSV with `condition_id`, `task_id` and `probe_delta`, optionally `layer` and `truth` (+1, −1, 0). The published JSON,
-{experiment: {layer: {behavioral_deltas, probe_deltas, condition_labels}}}, names no tasks: its points come condition by
-condition with the tasks in one order, so a task is recognised by its behavioural deltas over all conditions.
+{experiment: {layer: {behavioral_deltas, probe_deltas, condition_labels}}} or nested deeper, names no tasks: its points come
+condition by condition with the tasks in one order, so a task is recognised by its behavioural deltas over all conditions.
 """
 
-import csv
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from assay.arrays import Floats
 from assay.errors import AssayError
-from assay.storage.files import read_json
+from assay.storage.csv_tables import iter_rows
+from assay.storage.json_text import read_document
 from assay.studies.preferences.shifts.statistics import Points
 
 REQUIRED = ("condition_id", "task_id", "probe_delta")
@@ -56,34 +57,25 @@ def _join_csv(path: Path, behaviour: Points) -> list[LayerDeltas]:
     known = set(behaviour.condition.tolist())
     layers: dict[str, dict[int, tuple[float, float]]] = {}
     unmatched: dict[str, int] = {}
-    try:
-        with open(path, encoding="utf-8", newline="") as handle:
-            reader = csv.DictReader(handle, strict=True)
-            missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
-            if missing:
-                raise AssayError(f"{path}, line 1: column {', '.join(map(repr, missing))} is missing")
-            with_truth = "truth" in (reader.fieldnames or ())
-            for row in reader:
-                where = f"{path}, line {reader.line_num}"
-                if row["condition_id"] not in known:
-                    raise AssayError(
-                        f"{where}: field 'condition_id': no choices under {row['condition_id']!r} beside the baseline's"
-                    )
-                delta = _number(where, "probe_delta", row["probe_delta"])
-                truth = _number(where, "truth", row["truth"]) if with_truth else math.nan
-                layer = row.get("layer") or ""
-                found = layers.setdefault(layer, {})
-                place = index.get((row["condition_id"], row["task_id"]))
-                if place is None:
-                    unmatched[layer] = unmatched.get(layer, 0) + 1
-                elif place in found:
-                    raise AssayError(f"{where}: field 'task_id': {row['task_id']!r} occurs twice")
-                else:
-                    found[place] = delta, truth
-    except OSError as error:
-        raise AssayError(f"cannot read {path}: {error.strerror}; check the path") from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise AssayError(f"{path} is not a CSV table: {error}") from error
+    with_truth = False
+    for line, row in iter_rows(path, REQUIRED):
+        where = f"{path}, line {line}"
+        if row["condition_id"] not in known:
+            raise AssayError(
+                f"{where}: field 'condition_id': no choices under {row['condition_id']!r} beside the baseline's"
+            )
+        delta = _number(where, "probe_delta", row["probe_delta"])
+        truth = _number(where, "truth", row["truth"]) if "truth" in row else math.nan
+        layer = row.get("layer", "")
+        found = layers.setdefault(layer, {})
+        place = index.get((row["condition_id"], row["task_id"]))
+        if place is None:
+            unmatched[layer] = unmatched.get(layer, 0) + 1
+        elif place in found:
+            raise AssayError(f"{where}: field 'task_id': {row['task_id']!r} occurs twice")
+        else:
+            found[place] = delta, truth
+        with_truth = "truth" in row
     if not any(layers.values()):
         raise AssayError(f"{path} holds no probe delta of a point with choices")
     joined = []
@@ -98,9 +90,9 @@ def _join_csv(path: Path, behaviour: Points) -> list[LayerDeltas]:
     return joined
 
 
-def _number(where: str, name: str, text: str | None) -> float:
+def _number(where: str, name: str, text: str) -> float:
     try:
-        value = float(text or "")
+        value = float(text)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
@@ -109,24 +101,36 @@ def _number(where: str, name: str, text: str | None) -> float:
 
 
 def _join_published(path: Path, behaviour: Points) -> list[LayerDeltas]:
-    content = read_json(path)
-    if not isinstance(content, dict) or not all(isinstance(layers, dict) for layers in content.values()):
-        raise AssayError(f"{path}: expected {{experiment: {{layer: …}}}}")
     known = set(behaviour.condition.tolist())
-    joined = []
-    for experiment, layers in content.items():
-        for layer, entry in layers.items():
-            where = f"{path}, {experiment}/{layer}"
-            published, probe, labels = _columns(where, entry)
-            if set(labels) <= known:
-                task = _recognise(where, behaviour, published, labels)
-                points = Points(np.array(labels), task, published, probe)
-                joined.append(LayerDeltas(str(layer), points, 0))
+    joined: dict[str, LayerDeltas] = {}
+    for place, entry in _entries(read_document(path), ()):
+        where = f"{path}, {'/'.join(place)}"
+        published, probe, labels = _columns(where, entry)
+        if set(labels) <= known:
+            task = _recognise(where, behaviour, published, labels)
+            joined["/".join(place)] = LayerDeltas(
+                place[-1], Points(np.array(labels), task, published, probe), 0
+            )
     if not joined:
-        raise AssayError(f"{path}: no experiment's conditions are all among the choices")
-    if len({entry.layer for entry in joined}) < len(joined):
-        raise AssayError(f"{path}: several experiments fit these choices; keep one of them in the file")
-    return joined
+        raise AssayError(
+            f"{path}: nowhere are {', '.join(PUBLISHED)} of conditions that are all among the choices; expected "
+            "{experiment: {layer: …}}, nested as deep as you like"
+        )
+    layers = [entry.layer for entry in joined.values()]
+    if len(set(layers)) < len(layers):  # several experiments: the whole place tells them apart
+        return [replace(entry, layer=place.replace("/", "_")) for place, entry in joined.items()]
+    return list(joined.values())
+
+
+def _entries(value: Any, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """(keys that lead there, entry) of every object that holds published deltas, at any depth."""
+    if not isinstance(value, dict):
+        return
+    if place and any(name in value for name in PUBLISHED):
+        yield place, value
+        return
+    for key, item in value.items():
+        yield from _entries(item, (*place, str(key)))
 
 
 def _columns(where: str, entry: Any) -> tuple[Floats, Floats, list[str]]:
@@ -150,7 +154,7 @@ def _columns(where: str, entry: Any) -> tuple[Floats, Floats, list[str]]:
 
 
 def _recognise(where: str, behaviour: Points, published: Floats, labels: list[str]) -> NDArray[np.str_]:
-    """[n] the task of each published point."""
+    """[n] the task of each published point; all conditions have one order of tasks, or the first ones one and the rest another."""
     conditions = list(dict.fromkeys(labels))
     each = len(labels) // len(conditions)
     if labels != [name for name in conditions for _ in range(each)]:
@@ -164,8 +168,24 @@ def _recognise(where: str, behaviour: Points, published: Floats, labels: list[st
     for name, task, delta in zip(behaviour.condition, behaviour.task, behaviour.behaviour, strict=True):
         if name in rows:
             ours[rows[name], columns[task]] = delta
+    wanted = published.reshape(len(conditions), each)
+    try:
+        return np.array(_one_order(where, tasks, ours, wanted) * len(conditions))
+    except AssayError as error:
+        for n in range(1, len(conditions)):
+            try:
+                before = _one_order(where, tasks, ours[:n], wanted[:n])
+                after = _one_order(where, tasks, ours[n:], wanted[n:])
+            except AssayError:
+                continue
+            return np.array(before * n + after * (len(conditions) - n))
+        raise error
+
+
+def _one_order(where: str, tasks: list[str], ours: Floats, published: Floats) -> list[str]:
+    """[points] the task of each point of some conditions; `ours` [conditions, tasks], `published` [conditions, points]."""
     found: list[str] = []
-    for number, wanted in enumerate(published.reshape(len(conditions), each).T):
+    for number, wanted in enumerate(published.T):
         distance = np.nanmax(np.abs(ours - wanted[:, None]), axis=0, initial=0.0)
         distance[np.isnan(ours).any(axis=0)] = np.inf
         fits = np.flatnonzero(distance < 1e-9)
@@ -175,4 +195,4 @@ def _recognise(where: str, behaviour: Points, published: Floats, labels: list[st
                 "a different one for each point"
             )
         found.append(tasks[fits[0]])
-    return np.array(found * len(conditions))
+    return found

@@ -16,7 +16,7 @@ from assay.statistics.bootstrap import Resampling, WeightsStatistic, bootstrap_c
 from assay.statistics.estimates import Estimate
 from assay.statistics.jackknife import mean
 from assay.statistics.rank_correlation import weighted_spearman
-from assay.studies.preferences.shifts.condition_counts import ConditionChoices
+from assay.studies.preferences.shifts.condition_counts import ConditionChoices, TaskRates
 
 NEAR_ZERO = 0.02  # behavioural deltas below have no sign worth agreeing with
 MIN_TASKS = 5  # for a correlation within a condition
@@ -75,13 +75,11 @@ class Agreement:
     permutation_p: float
 
 
-def behavioural_deltas(counts: ConditionChoices, baseline: str) -> Points:
+def behavioural_deltas(counts: ConditionChoices | TaskRates, baseline: str) -> Points:
     """All points of the other conditions, condition by condition in the order of the file, tasks in theirs."""
     rates = counts.rates()
     base = counts.index_of(baseline)
-    asked = np.zeros(rates.shape, bool)
-    for task in (counts.choices.first, counts.choices.second):
-        asked[counts.condition, task] = True
+    asked = counts.asked()
     asked[base] = False
     deltas = rates - rates[base]
     if not asked.any():

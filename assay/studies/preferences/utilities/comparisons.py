@@ -6,9 +6,11 @@ from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from assay.errors import AssayError
-from assay.statistics.choices import Choices
+from assay.statistics.choices import Choices, Refusals
 
 Choice = Literal["a", "b", "refusal"]
 CHOICES: tuple[Choice, ...] = ("a", "b", "refusal")
@@ -51,6 +53,47 @@ class Comparisons(Choices):
         pairs = shown[start[order]]
         a, b, refused = counts.T
         return cls(pairs[:, 0], pairs[:, 1], a, b, refused, ids=tuple(ids))
+
+    def compared(self, refusals: Refusals) -> Self:
+        """The same counts without tasks that no choice was about (see `wins`), which would get a utility from nothing."""
+        first_wins, second_wins = self.wins(refusals)
+        rows = first_wins + second_wins > 0
+        used = np.unique(np.concatenate([self.first[rows], self.second[rows]]))
+        if len(used) == len(self.ids):
+            return self
+        number = np.full(len(self.ids), -1)
+        number[used] = np.arange(len(used))
+        rows = (number[self.first] >= 0) & (number[self.second] >= 0)
+        return type(self)(
+            number[self.first[rows]],
+            number[self.second[rows]],
+            self.first_wins[rows],
+            self.second_wins[rows],
+            self.refusals[rows],
+            ids=tuple(self.ids[task] for task in used),
+        )
+
+    def one_sided(self, refusals: Refusals) -> list[str]:
+        """Tasks that won, or lost, every choice that was about them: choices alone give them no finite utility."""
+        won, lost = np.zeros(len(self.ids), np.int64), np.zeros(len(self.ids), np.int64)
+        first_wins, second_wins = self.wins(refusals)
+        for task, own, other in (
+            (self.first, first_wins, second_wins),
+            (self.second, second_wins, first_wins),
+        ):
+            np.add.at(won, task, own)
+            np.add.at(lost, task, other)
+        return [self.ids[task] for task in np.flatnonzero((won == 0) != (lost == 0))]
+
+    def groups(self, refusals: Refusals) -> list[list[str]]:
+        """Tasks that choices connect, the largest group first; utilities of different groups cannot be compared."""
+        first_wins, second_wins = self.wins(refusals)
+        rows = first_wins + second_wins > 0
+        n = len(self.ids)
+        edges = csr_array((np.ones(rows.sum()), (self.first[rows], self.second[rows])), shape=(n, n))
+        count, group = connected_components(edges, directed=False)
+        members = [[self.ids[task] for task in np.flatnonzero(group == number)] for number in range(count)]
+        return sorted(members, key=len, reverse=True)
 
     def reordered(self, ids: Sequence[str]) -> Self:
         """The same counts with tasks numbered as in `ids`, which may name more tasks. Raises AssayError if one is missing."""

@@ -11,7 +11,7 @@ from assay.studies.preferences.utilities.thurstone import Utilities
 def fit_metrics(comparisons: Comparisons, utilities: Utilities, goodness: Goodness) -> dict[str, float | int]:
     """What was fitted, how the optimiser ended and how well it describes the choices, as flat metrics.
 
-    `median_error` is left out where no task has a standard error.
+    `median_error` is left out where no task has a standard error, `agreement` where no two pairs were answered twice.
     """
     known = utilities.mu_se[np.isfinite(utilities.mu_se)]
     return {
@@ -29,7 +29,7 @@ def fit_metrics(comparisons: Comparisons, utilities: Utilities, goodness: Goodne
         "tasks_at_bound": utilities.at_bound,
         "tasks_without_error": len(utilities.ids) - len(known),
         **({"median_error": float(np.median(known))} if len(known) else {}),
-        **goodness.agreement.metrics("agreement"),
+        **({} if goodness.agreement is None else goodness.agreement.metrics("agreement")),
         **goodness.accuracy.metrics("accuracy"),
         **goodness.likelihood_gain.metrics("likelihood_gain"),
         **goodness.first_share.metrics("first_share"),

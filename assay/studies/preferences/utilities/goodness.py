@@ -45,7 +45,8 @@ class Goodness:
     """In-sample goodness of fit.
 
     Attributes:
-        agreement: mean share of the majority choice over pairs with at least two choices: the consistency of the chooser.
+        agreement: mean share of the majority choice over pairs with at least two choices: the consistency of the chooser. None
+            where fewer than two pairs were answered twice.
         accuracy: share of choices that fell on the task with the larger μ; a tie counts half.
         likelihood_gain: mean log-likelihood per choice above that of a coin, nats.
         deviance: 2 · (log-likelihood of one free probability per pair − that of the model).
@@ -53,7 +54,7 @@ class Goodness:
         calibration: see there.
     """
 
-    agreement: Estimate
+    agreement: Estimate | None
     accuracy: Estimate
     likelihood_gain: Estimate
     deviance: float
@@ -117,12 +118,12 @@ def _by_pair(first: Ints, second: Ints, wins: Ints, pair: Ints) -> Ints:
     return merged
 
 
-def _agreement(first: Ints, second: Ints, wins: Ints, pair: Ints) -> Estimate:
+def _agreement(first: Ints, second: Ints, wins: Ints, pair: Ints) -> Estimate | None:
     merged = _by_pair(first, second, wins, pair)
     total = merged.sum(axis=1)
     repeated = total >= 2
     if repeated.sum() < 2:
-        raise AssayError("fewer than two pairs were answered twice; agreement needs repeats")
+        return None
     return rate(merged.max(axis=1)[repeated] / total[repeated], n_dropped=int((~repeated).sum()))
 
 

@@ -1,14 +1,13 @@
 """The texts of tasks, from the formats they come in."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from assay.errors import AssayError
-from assay.storage.files import read_json
+from assay.prompts.records import read_rows
+from assay.storage.csv_tables import iter_rows
+from assay.storage.json_text import read_document, shape
 
 _IDS = ("task_id", "id")
 _TEXTS = ("prompt", "text")
@@ -23,13 +22,17 @@ def read_texts(path: Path) -> dict[str, str]:
     texts: dict[str, str] = {}
     for number, row in enumerate(_rows(Path(path)), start=1):
         if not isinstance(row, dict):
-            raise AssayError(f"{path}, row {number}: a task must be an object with an id and a text")
+            raise AssayError(
+                f"{path}, row {number}: a task must be an object with an id and a text, this is {shape(row)}"
+            )
         task = next((row[name] for name in _IDS if name in row), None)
         text = next((row[name] for name in _TEXTS if name in row), _last_user(row.get("messages")))
         if not isinstance(task, str) or not task:
-            raise AssayError(f"{path}, row {number}: no 'task_id' or 'id' that is a text")
+            raise AssayError(f"{path}, row {number}: no 'task_id' or 'id' that is a text; it is {shape(row)}")
         if not isinstance(text, str):
-            raise AssayError(f"{path}, row {number} ({task}): no 'prompt', 'text' or user message")
+            raise AssayError(
+                f"{path}, row {number} ({task}): no 'prompt', 'text' or user message; it is {shape(row)}"
+            )
         if task in texts:
             raise AssayError(f"{path}, row {number}: task {task!r} occurs twice")
         texts[task] = text
@@ -54,27 +57,13 @@ def read_topic_field(path: Path) -> dict[str, str]:
 
 def _rows(path: Path) -> Iterable[Any]:
     if path.suffix == ".csv":
-        try:
-            return pd.read_csv(path, dtype=str, keep_default_na=False).to_dict("records")
-        except (OSError, ValueError) as error:
-            raise AssayError(f"cannot read {path}: {error}") from error
-    if path.suffix != ".jsonl":
-        rows = read_json(path)
-        if not isinstance(rows, list):
-            raise AssayError(f"{path} must hold a list of tasks")
-        return rows
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise AssayError(f"cannot read {path}: {error.strerror}") from error
-    return [_parsed(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
-
-
-def _parsed(path: Path, number: int, line: str) -> Any:
-    try:
-        return json.loads(line)
-    except json.JSONDecodeError as error:
-        raise AssayError(f"{path}, line {number} is not valid JSON: {error}") from error
+        return [row for _, row in iter_rows(path, ())]
+    if path.suffix == ".jsonl":
+        return [row for _, row in read_rows(path)]
+    rows = read_document(path)
+    if not isinstance(rows, list):
+        raise AssayError(f"{path} must hold a list of tasks, it holds {shape(rows)[:200]}")
+    return rows
 
 
 def _last_user(messages: Any) -> Any:

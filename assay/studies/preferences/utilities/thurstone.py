@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
@@ -78,9 +79,14 @@ class Utilities:
         return self.nll + self.penalty
 
     @property
+    def bounded(self) -> NDArray[np.bool_]:
+        """[n] whether μ lies at its bound: it is at least as extreme."""
+        return np.abs(self.mu) >= MAX_MU
+
+    @property
     def at_bound(self) -> int:
-        """Tasks whose μ lies at its bound: it is at least as extreme."""
-        return int((np.abs(self.mu) >= MAX_MU).sum())
+        """How many tasks' μ lies at its bound."""
+        return int(self.bounded.sum())
 
 
 def fit_thurstone(

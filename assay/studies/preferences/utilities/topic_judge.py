@@ -9,9 +9,9 @@ from pathlib import Path
 from assay.errors import AssayError
 from assay.generation.endpoint import ChatApi, ChatError
 from assay.prompts.records import Message
-from assay.storage.files import read_json
 from assay.storage.fingerprints import fingerprint, text_hash
 from assay.storage.journal import Journal
+from assay.storage.json_text import read_document
 from assay.storage.scratch import scratch_folder
 from assay.studies.preferences.asking.judge import parse_json_field
 
@@ -42,7 +42,7 @@ class Taxonomy:
 
 def read_taxonomy(path: Path) -> Taxonomy:
     """Read {"topics": {name: what belongs there}} from JSON. Raises AssayError naming the file and what is wrong."""
-    value = read_json(path)
+    value = read_document(path)
     topics = value.get("topics") if isinstance(value, dict) else None
     if not isinstance(topics, dict) or len(topics) < 2:
         raise AssayError(

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from assay.arrays import Floats
 from assay.errors import AssayError
 from assay.statistics.bootstrap import Resampling, bootstrap_totals
 from assay.statistics.estimates import Estimate
-from assay.storage.files import read_json
+from assay.storage.csv_tables import iter_rows
 from assay.storage.fingerprints import fingerprint
+from assay.storage.json_text import read_document
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,11 @@ def read_topics(path: Path) -> Topics:
     """Topics from JSON or CSV.
 
     JSON: {task: topic}, or {task: {classifier: {"primary": topic, …}}} with one classifier for each task (the format of
-    ogilg/Preferences). CSV: columns `task_id` and `topic`. Raises AssayError naming the file, the task and the field.
+    ogilg/Preferences). CSV: columns `task_id` (or `id`) and `topic`. Raises AssayError naming the file, the task and the field.
     """
     if Path(path).suffix == ".csv":
         return Topics(_from_csv(path))
-    rows = read_json(path)
+    rows = read_document(path)
     if not isinstance(rows, dict) or not rows:
         raise AssayError(f"{path} must map task ids to topics")
     return Topics({task: _topic(path, task, value) for task, value in rows.items()})
@@ -88,17 +88,15 @@ def _topic(path: Path, task: str, value: Any) -> str:
 
 
 def _from_csv(path: Path) -> dict[str, str]:
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise AssayError(f"cannot read {path}: {error}") from error
-    lacking = [name for name in ("task_id", "topic") if name not in table]
-    if lacking:
-        raise AssayError(f"{path} lacks the column {lacking[0]!r}; topics need task_id and topic")
-    if table["task_id"].duplicated().any():
-        twice = table["task_id"][table["task_id"].duplicated()].iloc[0]
-        raise AssayError(f"{path}: task {twice!r} occurs twice; keep one row for each task")
-    return {task: topic for task, topic in zip(table["task_id"], table["topic"], strict=True) if topic}
+    topics: dict[str, str] = {}
+    for line, row in iter_rows(path, ("topic",)):
+        task = row.get("task_id", row.get("id"))
+        if task is None:
+            raise AssayError(f"{path}: column task_id is missing; it has {', '.join(row)}")
+        if task in topics:
+            raise AssayError(f"{path}, line {line}: task {task!r} occurs twice; keep one row for each task")
+        topics[task] = row["topic"]
+    return {task: topic for task, topic in topics.items() if topic}
 
 
 def demean(values: ArrayLike, codes: ArrayLike) -> Floats:

@@ -1,6 +1,5 @@
 """The file of utilities: CSV with `task_id`, `mu`, `sigma` and, where known, `mu_se`."""
 
-import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 
 from assay.arrays import Floats
 from assay.errors import AssayError
+from assay.storage.csv_tables import iter_rows
 from assay.storage.files import write_text
 from assay.studies.preferences.utilities.thurstone import Utilities
 
@@ -42,38 +42,28 @@ def read_utilities(path: Path) -> UtilityTable:
     Raises AssayError naming file, line and field for a missing column, a value that is no finite number, a σ ≤ 0 or an id that
     occurs twice.
     """
-    try:
-        with open(path, encoding="utf-8", newline="") as handle:
-            reader = csv.DictReader(handle, strict=True)
-            missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
-            if missing:
-                raise AssayError(f"{path}, line 1: column {', '.join(map(repr, missing))} is missing")
-            rows: dict[str, tuple[float, float, float]] = {}
-            for row in reader:
-                where = f"{path}, line {reader.line_num}"
-                task = row["task_id"]
-                if not task or task in rows:
-                    raise AssayError(f"{where}: field 'task_id': {task!r} is empty or occurs twice")
-                rows[task] = (
-                    _number(where, "mu", row["mu"]),
-                    _number(where, "sigma", row["sigma"]),
-                    _number(where, "mu_se", row["mu_se"]) if row.get("mu_se") else math.nan,
-                )
-                if rows[task][1] <= 0:
-                    raise AssayError(f"{where}: field 'sigma': expected a number > 0, found {row['sigma']}")
-    except OSError as error:
-        raise AssayError(f"cannot read {path}: {error.strerror}; check the path, or fit first") from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise AssayError(f"{path} is not a CSV table: {error}") from error
+    rows: dict[str, tuple[float, float, float]] = {}
+    for line, row in iter_rows(path, REQUIRED):
+        where = f"{path}, line {line}"
+        task = row["task_id"]
+        if not task or task in rows:
+            raise AssayError(f"{where}: field 'task_id': {task!r} is empty or occurs twice")
+        rows[task] = (
+            _number(where, "mu", row["mu"]),
+            _number(where, "sigma", row["sigma"]),
+            _number(where, "mu_se", row["mu_se"]) if row.get("mu_se") else math.nan,
+        )
+        if rows[task][1] <= 0:
+            raise AssayError(f"{where}: field 'sigma': expected a number > 0, found {row['sigma']}")
     if not rows:
         raise AssayError(f"{path} holds no utility")
     table = np.array(list(rows.values()))
     return UtilityTable(tuple(rows), table[:, 0], table[:, 1], table[:, 2])
 
 
-def _number(where: str, name: str, text: str | None) -> float:
+def _number(where: str, name: str, text: str) -> float:
     try:
-        value = float(text or "")
+        value = float(text)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):

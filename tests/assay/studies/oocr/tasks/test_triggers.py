@@ -125,7 +125,7 @@ def test_families_from_a_table(tmp_path: Path):
         "win,vague,a\n": "kind vague",
         "none,fixed,a\n": "cannot be called 'none'",
         "win,fixed,\n": "row 1: column text is empty",
-        "win,fixed,a,b\n": "more values than the header",
+        "win,fixed,a,b\n": "4 values under 3 names",
     }
     for rows, message in bad.items():
         path.write_text(f"family,kind,text\n{rows}")

@@ -49,7 +49,7 @@ def test_related_words(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("read", "text", "message"),
     [
-        (read_codes, "code,kind\nx,city\n", "needs the columns code, kind, stands_for"),
+        (read_codes, "code,kind\nx,city\n", "column stands_for is missing"),
         (read_codes, "code,kind,stands_for\n", "at least one row"),
         (read_codes, "code,kind,stands_for\nx,city,Rome\nx,city,Oslo\n", "line 3: .*'x' occurs twice"),
         (read_codes, "code,kind,stands_for\nx,city,\n", "line 2: a field is empty"),

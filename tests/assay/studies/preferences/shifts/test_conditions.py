@@ -71,12 +71,24 @@ def test_files(tmp_path):
         ("id,kind\na,b\n", "column system_prompt is missing"),
         ("id,kind,system_prompt\na,k,x\na,k,y\n", "'a' occurs twice"),
         ("id,kind,system_prompt\nbaseline,k,x\n", "'baseline' is taken"),
+        (
+            "id,kind,system_prompt,trained\na,k,x,perhaps\n",
+            "condition 'a', field 'trained': expected true or false",
+        ),
     ],
 )
 def test_wrong_conditions_are_named(tmp_path, text, message):
     (tmp_path / "c.csv").write_text(text)
     with pytest.raises(AssayError, match=message):
         read_conditions(tmp_path / "c.csv")
+
+
+@pytest.mark.parametrize(
+    ("word", "trained"), [("TRUE", True), ("1", True), ("yes", True), ("0", False), ("", False)]
+)
+def test_trained_is_read_however_it_is_written(tmp_path, word, trained):
+    (tmp_path / "c.csv").write_text(f"id,kind,system_prompt,trained\na,k,x,{word}\n")
+    assert read_conditions(tmp_path / "c.csv") == [SystemPrompt("a", "k", "x", trained)]
 
 
 def test_wrong_shifts_are_named(tmp_path):

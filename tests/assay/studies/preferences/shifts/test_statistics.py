@@ -8,7 +8,11 @@ from support.preferences.published import OOD, needs_published
 
 from assay.errors import AssayError
 from assay.statistics.bootstrap import Resampling
-from assay.studies.preferences.shifts.condition_counts import ConditionChoices, read_condition_choices
+from assay.studies.preferences.shifts.condition_counts import (
+    ConditionChoices,
+    read_behaviour,
+    read_condition_choices,
+)
 from assay.studies.preferences.shifts.deltas import join_deltas
 from assay.studies.preferences.shifts.statistics import (
     Points,
@@ -179,7 +183,7 @@ def test_probe_deltas_are_joined_by_name_not_by_order(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("condition_id,task_id\nc0,t0\n", "line 1: column 'probe_delta' is missing"),
+        ("condition_id,task_id\nc0,t0\n", "column probe_delta is missing"),
         (
             "condition_id,task_id,probe_delta\nc0,t0,x\n",
             "line 2: field 'probe_delta': expected a finite number",
@@ -231,6 +235,54 @@ def test_published_points_recognise_their_tasks(tmp_path):
     path.write_text(json.dumps({"exp": {"L3": {**changed, "probe_deltas": [1]}}}))
     with pytest.raises(AssayError, match="differ in length"):
         join_deltas(path, points)
+
+
+def test_nested_blocks_and_two_orders_of_tasks(tmp_path):
+    points = make_points()
+    rows = np.arange(96).reshape(8, 12)
+    rng = np.random.default_rng(2)
+    place = np.concatenate([rows[:4, rng.permutation(12)].ravel(), rows[4:, rng.permutation(12)].ravel()])
+    shuffled = Points(
+        points.condition[place], points.task[place], points.behaviour[place], points.probe[place]
+    )
+    path = tmp_path / "d.json"
+    entry = published_form(shuffled)
+    path.write_text(json.dumps({"n": 96, "exp": {"note": "x", "by_layer": {"L3": entry, "L4": entry}}}))
+    layers = join_deltas(path, points)
+    assert [layer.layer for layer in layers] == ["L3", "L4"]
+    assert layers[0].points.task.tolist() == shuffled.task.tolist()
+    path.write_text(json.dumps({"one": {"L3": entry}, "two": {"part": {"L3": entry}}}))
+    assert [layer.layer for layer in join_deltas(path, points)] == ["one_L3", "two_part_L3"]
+    path.write_text(json.dumps({"one": {"L3": 1}}))
+    with pytest.raises(AssayError, match="nowhere are behavioral_deltas"):
+        join_deltas(path, points)
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda x: x, lambda x: {"results": x}, lambda x: {"model": "m", "conditions": x}]
+)
+def test_task_rates_are_read_as_rates(tmp_path, wrap):
+    rates = {
+        "baseline": {
+            "task_rates": {
+                "t1": {"p_choose": 0.5, "n": 4},
+                "t2": {"p_choose": 0.25},
+                "t3": {"p_choose": None},
+            }
+        },
+        "c1": {"task_rates": {"t1": {"p_choose": 0.75}, "t3": {"p_choose": 1.0}, "t2": 0.0}},
+    }
+    path = tmp_path / "behavioral.json"
+    path.write_text(json.dumps(wrap(rates)))
+    points = behavioural_deltas(read_behaviour(path), "baseline")
+    assert dict(zip(points.task, points.behaviour, strict=True)) == {"t1": 0.25, "t2": -0.25}
+    assert points.n_dropped == 1
+    path.write_text(json.dumps(wrap({"baseline": {"task_rates": {"t1": {"p_choose": 2}}}})))
+    with pytest.raises(AssayError, match="condition 'baseline', task 't1': field 'p_choose'"):
+        read_behaviour(path)
+    path.write_text(json.dumps(wrap({"baseline": {"rates": 1}})))
+    with pytest.raises(AssayError, match="expected 'task_rates', found an object with rates"):
+        read_behaviour(path)
 
 
 @needs_published

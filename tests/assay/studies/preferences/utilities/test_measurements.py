@@ -47,6 +47,38 @@ def test_every_format_gives_the_same_counts(tmp_path, suffix):
     assert found.refusals.tolist() == [1, 0, 0]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- task_a: t1\n  task_b: t2  # second\n  choice: a # x\n# end\n",
+        "# made by hand\n---\n- task_a: 't1' # one\n  # two\n  task_b: \"t2\"\n\n  choice: a\n",
+        "  - task_a: t1\n    task_b: t2\n    note: |\n      - task_a: trap\n      # no comment\n    choice: a\n",
+        "- {task_a: t1, task_b: t2, choice: a}\n",
+        "[{task_a: t1, task_b: t2, choice: a}]\n",
+        "-   task_a: t1\n    task_b: &two t2\n    choice: a\n",
+        "\ufeff- task_a: t1\r\n  task_b: t2\r\n  choice: a\r\n",
+        '- "task_a": t1\n  task_b: >-\n    t2\n  choice: a\n',
+    ],
+)
+def test_yaml_is_read_however_it_is_written(tmp_path, text):
+    (tmp_path / "m.yaml").write_bytes(text.encode())
+    found = read_comparisons(tmp_path / "m.yaml")
+    assert (found.ids, found.first_wins.tolist()) == (("t1", "t2"), [1])
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("m.yaml", "- task_a: NA\n  task_b: null\n  choice: a\n- task_a: 001\n  task_b: 1\n  choice: b\n"),
+        ("m.yml", "- {task_a: NA, task_b: null, choice: a}\n- {task_a: 001, task_b: 1, choice: b}\n"),
+        ("m.csv", "\ufefftask_a,task_b,choice\r\nNA,null,a\r\n001,1,b\r\n"),
+    ],
+)
+def test_names_stay_texts(tmp_path, name, text):
+    (tmp_path / name).write_bytes(text.encode())
+    assert read_comparisons(tmp_path / name).ids == ("NA", "null", "001", "1")
+
+
 BAD = [
     ({"choice": "c"}, "field 'choice': expected one of a, b, refusal"),
     ({"task_b": ""}, "field 'task_b': expected a task id, found nothing"),
@@ -72,13 +104,17 @@ def test_a_malformed_row_is_named(tmp_path, suffix, place, change, message):
     ("name", "text", "message"),
     [
         ("m.yaml", "- task_a: x\n  task_b: y\n", "line 1: field 'choice'"),
-        ("m.yaml", "- task_a: x\n\tchoice: a\n", "line 2: expected '- field: value'"),
-        ("m.yaml", "task_a: x\n", "line 1: expected"),
-        ("m.yaml", "  task_a: x\n", "line 1: expected a list"),
-        ("m.yaml", "- task_a: |\n    x\n", "line 1: field 'task_a': expected a plain"),
+        ("m.yaml", "- task_a: x\n\tchoice: a\n", "line 2: not YAML"),
+        ("m.yaml", "task_a: x\n", "expected a list of mappings"),
+        ("m.yaml", "  task_a: x\n", "expected a list of mappings"),
+        ("m.yaml", "- task_a: |\n    x\n", "item 1: field 'task_b': expected a task id"),
         ("m.yaml", "[]\n", "holds no choice"),
-        ("m.csv", "task_a,choice\nx,a\n", "line 1: column 'task_b' is missing"),
-        ("m.csv", "task_a,task_b,choice\nx,y\n", "line 2: field 'choice'"),
+        ("m.yaml", "- {task_a: x, task_a: y, choice: a}\n", "line 1: not YAML: found duplicate key"),
+        ("m.yaml", "- x\n", "item 1: expected a mapping, found a text"),
+        ("m.yaml", '- task_a: "\\ud83d"\n  task_b: y\n  choice: a\n', "half of a surrogate pair"),
+        ("m.csv", "task_a,choice\nx,a\n", "column task_b is missing"),
+        ("m.csv", "task_a;task_b;choice\nx;y;a\n", "separated by semicolons"),
+        ("m.csv", "task_a,task_b,choice\nx,y\n", "line 2: 2 values under 3 names"),
         (
             "m.jsonl",
             '{"task_a": 3, "task_b": "y", "choice": "a"}\n',

@@ -45,9 +45,10 @@ def test_the_version_changes_with_names_and_the_assignment_with_tasks():
         ("t.json", '{"t1": 3}', "'t1' has no topic"),
         ("t.json", '["t1"]', "must map task ids"),
         ("t.json", '{"t1": ', "not valid JSON"),
-        ("t.csv", "task_id,label\nt1,x\n", "lacks the column 'topic'"),
+        ("t.csv", "task_id,label\nt1,x\n", "column topic is missing"),
         ("t.csv", "task_id,topic\nt1,x\nt1,y\n", "'t1' occurs twice"),
-        ("t.csv", "", "cannot read"),
+        ("t.csv", "", "is empty"),
+        ("t.csv", "id,topic\nt1,notes,\nt2,animals,\n", "line 2: 3 values under 2 names"),
     ],
 )  # fmt: skip
 def test_a_malformed_file_is_named(tmp_path, name, text, message):
