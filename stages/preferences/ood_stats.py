@@ -11,13 +11,9 @@ from stages.shared.outputs import FILE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
-
     from assay.statistics.bootstrap import Resampling
-    from assay.statistics.estimates import Estimate
     from assay.studies.preferences.shifts.condition_counts import ConditionChoices
     from assay.studies.preferences.shifts.deltas import LayerDeltas
-    from assay.studies.preferences.shifts.statistics import Points
 
 app = typer.Typer(add_completion=False)
 
@@ -61,6 +57,7 @@ def ood_stats(
     from assay.storage.files import write_json
     from assay.studies.preferences.shifts.condition_counts import ConditionChoices, read_behaviour
     from assay.studies.preferences.shifts.deltas import join_deltas
+    from assay.studies.preferences.shifts.report import point_table, size_of_shift, utility_metrics
     from assay.studies.preferences.shifts.statistics import behavioural_deltas
 
     resampling = Resampling(seed, resamples)
@@ -100,6 +97,7 @@ def study_layers(
     layers: "Sequence[LayerDeltas]", resampling: "Resampling"
 ) -> tuple[dict[str, float | int], list[dict[str, object]]]:
     """The metrics of every layer, by its name where there are several, and the rows of the table of conditions."""
+    from assay.studies.preferences.shifts.report import condition_row, layer_metrics
     from assay.studies.preferences.shifts.statistics import by_condition
     from stages.shared.step_progress import stepping
 
@@ -118,101 +116,6 @@ def study_layers(
                 f"ρ {found['spearman']:.5f}, signs {found['sign']:.5f} of {found['sign_n']}"
             )
     return metrics, rows
-
-
-def size_of_shift(points: "Points", resampling: "Resampling") -> "Estimate":
-    """Mean |behavioural delta|: how much the conditions move choices at all."""
-    import numpy as np
-
-    from assay.statistics.bootstrap import bootstrap_crossed
-
-    size = np.abs(points.behaviour)
-    return bootstrap_crossed(
-        lambda w: (w @ size) / w.sum(axis=1),
-        rows=points.task,
-        columns=points.condition,
-        resampling=resampling,
-        n_dropped=points.n_dropped,
-    )
-
-
-def layer_metrics(
-    layer: "LayerDeltas", within: dict[str, "Estimate"], resampling: "Resampling"
-) -> dict[str, float | int]:
-    """All points, conditions one by one, and the points that a condition aims at where the truth is known."""
-    import numpy as np
-
-    from assay.statistics.jackknife import mean
-    from assay.studies.preferences.shifts.statistics import agreement, truth_correlations
-
-    points = layer.points
-    found = agreement(points, resampling=resampling)
-    metrics: dict[str, float | int] = {
-        **found.pearson.metrics("pearson"),
-        **found.spearman.metrics("spearman"),
-        **found.sign.metrics("sign"),
-        "permutation_p": found.permutation_p,
-        "unmatched": layer.n_unmatched,
-        "conditions_correlated": len(within),
-    }
-    if len(within) > 1:
-        between = mean([r.value for r in within.values()])
-        metrics |= between.metrics("condition_pearson")
-    if points.truth is not None:
-        by_behaviour, by_probe = truth_correlations(points, resampling=resampling)
-        metrics |= by_behaviour.metrics("truth_behaviour_pearson")
-        metrics |= by_probe.metrics("truth_probe_pearson")
-        target = agreement(points.subset(np.asarray(points.truth != 0)), resampling=resampling)
-        metrics |= target.pearson.metrics("target_pearson")
-        metrics |= target.sign.metrics("target_sign")
-        metrics["target_permutation_p"] = target.permutation_p
-    return metrics
-
-
-def utility_metrics(path: Path) -> dict[str, float | int]:
-    """Probe scores and default utilities as predictors of the utilities under conditions."""
-    import numpy as np
-    import pandas as pd
-
-    from assay.errors import AssayError
-    from assay.storage.csv_tables import read_numbers
-    from assay.studies.preferences.shifts.statistics import compare_predictors
-
-    names = ("condition_id", "task_id", "mu", "score", "default_mu")
-    table = read_numbers(path, names, texts=names[:2])
-    columns = []
-    for name in names[2:]:
-        column = pd.to_numeric(table[name], errors="coerce").to_numpy(np.float64)
-        if not np.isfinite(column).all():
-            line = int(np.flatnonzero(~np.isfinite(column))[0]) + 2
-            raise AssayError(f"{path}, line {line}: field '{name}': expected a finite number")
-        columns.append(column)
-    found = compare_predictors(table["condition_id"].to_numpy(str), *columns)
-    return {
-        **found.predictor.metrics("utility_probe_pearson"),
-        **found.rival.metrics("utility_default_pearson"),
-        **found.difference.metrics("utility_probe_minus_default"),
-        "utility_conditions_skipped": found.n_skipped,
-    }
-
-
-def point_table(points: "Points") -> "pd.DataFrame":
-    """One row per point; only what is known."""
-    import pandas as pd
-
-    table = pd.DataFrame(
-        {"condition": points.condition, "task": points.task, "behaviour": points.behaviour.round(6)}
-    )
-    if points.probe is not None:
-        table["probe"] = points.probe.round(6)
-    if points.truth is not None:
-        table["truth"] = points.truth.astype(int)
-    return table
-
-
-def condition_row(layer: str, name: str, r: "Estimate") -> dict[str, object]:
-    """A row of the table of conditions."""
-    return {"layer": layer, "condition": name, **r.metrics("r")}
 
 
 if __name__ == "__main__":

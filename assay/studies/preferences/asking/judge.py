@@ -4,7 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from assay.generation.endpoint import ChatApi, ChatError
+from assay.generation.endpoint import ChatApi
+from assay.generation.json_reply import parse_json_field
 from assay.prompts.records import Message
 from assay.storage.fingerprints import text_hash
 from assay.studies.preferences.asking.choice import UNCLEAR, Parsed
@@ -54,14 +55,3 @@ class ChoiceJudge:
         verdict = parse_json_field(reply.text, "verdict", get_args(Verdict))
         choice = _CHOICES.get(verdict)  # type: ignore[call-overload]
         return UNCLEAR if choice is None else Parsed(choice, "judge")
-
-
-def parse_json_field(text: str, name: str, allowed: tuple[str, ...]) -> str:
-    """A field of the JSON object in `text`, which may stand in a code fence. Raises ChatError unless it is allowed."""
-    try:
-        value = json.loads(text[text.index("{") : text.rindex("}") + 1])[name]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ChatError("garbage", f"no {name} in {text[:80]!r}") from error
-    if value not in allowed:
-        raise ChatError("garbage", f"{name} {value!r} is none of {', '.join(allowed)}")
-    return str(value)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from assay.errors import AssayError
 from assay.generation.endpoint import ChatApi, ChatError
+from assay.generation.json_reply import parse_json_field
 from assay.prompts.records import Message
 from assay.storage.fingerprints import fingerprint, text_hash
 from assay.storage.journal import Journal
 from assay.storage.json_text import read_document
 from assay.storage.scratch import scratch_folder
-from assay.studies.preferences.asking.judge import parse_json_field
 
 _MAX_TOKENS = 4096  # a reasoning judge thinks before it answers
 INSTRUCTION = """\
