@@ -9,6 +9,7 @@ from assay.errors import AssayError
 from assay.statistics.bootstrap import Resampling, bootstrap_crossed
 from assay.statistics.estimates import Estimate
 from assay.statistics.jackknife import mean
+from assay.storage.csv_tables import read_numbers
 from assay.studies.preferences.shifts.deltas import LayerDeltas
 from assay.studies.preferences.shifts.statistics import (
     Points,
@@ -66,14 +67,8 @@ def utility_metrics(path: Path) -> dict[str, float | int]:
 
     Raises AssayError naming file, line and field for a missing column or a value that is no finite number.
     """
-    try:
-        table = pd.read_csv(path, dtype={"condition_id": str, "task_id": str})
-    except (OSError, ValueError) as error:
-        raise AssayError(f"cannot read {path} as a CSV table: {error}") from error
     names = ("condition_id", "task_id", "mu", "score", "default_mu")
-    missing = [name for name in names if name not in table]
-    if missing:
-        raise AssayError(f"{path}, line 1: column {', '.join(map(repr, missing))} is missing")
+    table = read_numbers(path, names, texts=names[:2])
     columns = []
     for name in names[2:]:
         column = pd.to_numeric(table[name], errors="coerce").to_numpy(np.float64)

@@ -9,7 +9,7 @@ from assay.errors import AssayError
 from assay.probes.files import ProbeInfo
 from assay.probes.linear import Probe, UtilityProbe
 from assay.prompts.records import PromptRecord
-from assay.studies.preferences.shifts.condition_counts import Pairwise
+from assay.studies.preferences.shifts.condition_counts import ConditionChoices
 from assay.studies.preferences.shifts.conditions import BASELINE
 from assay.studies.preferences.shifts.probe_deltas import (
     beside_scores,
@@ -88,9 +88,8 @@ def test_a_delta_is_the_score_less_the_neutral_one_of_the_same_task():
 
 
 def test_utilities_are_fitted_under_each_other_condition_to_tasks_with_a_default():
-    counts = Pairwise(
-        (BASELINE, "c"), ("t0", "t1"), *(np.array(row) for row in ([0, 1], [0, 0], [1, 1], [9, 2], [1, 8], [0, 0], [10, 10]))
-    )  # fmt: skip
+    rows = [(BASELINE, "t0", "t1", 9, 1, 0, 10), ("c", "t0", "t1", 2, 8, 0, 10)]
+    counts = ConditionChoices.of_rows(rows)
     found = condition_utilities(counts, {"t0": 0.5, "t1": -0.5})
     assert found[["condition_id", "task_id", "default_mu"]].to_numpy().tolist() == [
         ["c", "t0", 0.5],
