@@ -31,7 +31,7 @@ def view(
     from assay.studies.preferences.utilities.task_files import read_texts
     from assay.studies.preferences.utilities.topics import read_topics
     from assay.studies.preferences.utilities.utility_files import read_utilities
-    from stages.shared.pins import read_pin
+    from stages.shared.models import read_pin
 
     texts, topic = read_texts(tasks), read_topics(topics).of
     measured = {"train": read_utilities(train_utilities), "eval": read_utilities(eval_utilities)}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from assay.errors import AssayError
 from assay.models.registry import ModelEntry, Pin, parse_registry, unknown_alias
+from assay.storage.files import read_json
 from stages.shared.cli import read_mapping
-from stages.shared.pins import read_pin
 
 
 def resolve_model(model: str, params: Path) -> Pin:
@@ -53,6 +53,15 @@ def read_registry(params: Path) -> dict[str, ModelEntry]:
         return parse_registry(values["models"])
     except AssayError as error:
         raise AssayError(f"{params}: {error}") from error
+
+
+def read_pin(path: Path) -> Pin:
+    """The pin in a JSON file. Raises AssayError that names the file when it holds none."""
+    value = read_json(path)
+    try:
+        return Pin.from_json(value)
+    except AssayError as error:
+        raise AssayError(f"{path}: {error}") from error
 
 
 def _check_trust(pin: Pin, path: str, params: Path) -> None:
