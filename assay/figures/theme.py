@@ -20,14 +20,14 @@ GREY, INK = "#8a8a8a", "#333333"
 
 
 def theme() -> Any:
-    """pyplot, ready to draw to files."""
+    """pyplot, ready to draw to files. A `$` in a name is a dollar, not the beginning of a formula."""
     import matplotlib
 
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
     import seaborn as sns
 
-    sns.set_theme(context="notebook", style="ticks")
+    sns.set_theme(context="notebook", style="ticks", rc={"text.parse_math": False})
     return plt
 
 

@@ -18,6 +18,16 @@ def test_many_names_still_differ():
     assert len(set(colours_of(names).values())) == len(names)
 
 
+@pytest.mark.parametrize("text", ["costs $5 or $6", "$", "$$", "a $x_1^2$ b", r"$\frac{$"])
+def test_a_dollar_is_a_dollar(text: str) -> None:
+    figure, ((axes,),) = panels(1, 1, (2, 2))
+    axes.set_title(text)
+    axes.set_xticks([0], [text])
+    figure.canvas.draw()
+    assert not axes.title.get_parse_math()
+    assert not axes.get_xticklabels()[0].get_parse_math()
+
+
 def test_the_same_figure_is_the_same_bytes(tmp_path):
     for name in ("a", "b"):
         figure, ((axes,),) = panels(1, 1, (2, 2))

@@ -193,8 +193,7 @@ def draw_lens(table: pd.DataFrame, path: Path, *, most: int = 30) -> None:
     figure, ((axes,),) = panels(1, 1, (5.0 + 1.1 * k, 1.0 + 0.3 * len(names)))
     axes.axis("off")
     cells = [
-        [_plain(name), *(_plain(text)[:_LETTERS] for text in row)]
-        for name, row in zip(names, words.to_numpy(), strict=True)
+        [name, *(text[:_LETTERS] for text in row)] for name, row in zip(names, words.to_numpy(), strict=True)
     ]
     made = axes.table(
         cells, colLabels=["vector", *map(str, words.columns)], colWidths=[0.34, *[0.66 / k] * k],
@@ -237,8 +236,3 @@ def draw_related(table: pd.DataFrame, path: Path) -> None:
     styles = {method: {"marker": marker, "ls": "", "ms": 8} for method, marker in markers.items()}
     legend_beside(grid[0][-1], line_handles(colours, styles))
     save_figure(figure, path)
-
-
-def _plain(text: str) -> str:
-    """Text that matplotlib draws as it is, without formulas."""
-    return text.replace("$", r"\$")
