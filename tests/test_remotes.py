@@ -147,7 +147,7 @@ def test_push_clone_pull_leaves_nothing_to_run(clone: Repository, toy: Repositor
     assert SENTENCE in output
     assert "Running stage" not in output
     for store in (remote.storage, clone.path / ".dvc/cache"):
-        assert "all 7 objects are intact" in verify_store(store)
+        assert "all 8 objects are intact" in verify_store(store)
 
 
 @pytest.mark.parametrize("damage", ["flipped", "truncated"])
@@ -156,7 +156,7 @@ def test_a_damaged_object_is_refused_and_named(damage: str, clone: Repository, r
     damaged = remote.damage(
         content[:1000] if damage == "truncated" else bytes([content[0] ^ 1]) + content[1:]
     )
-    with pytest.raises(AssayError, match="1 problems among 7 files"):
+    with pytest.raises(AssayError, match="1 problems among 8 files"):
         verify_store(remote.storage)
     assert "one.bin" in clone.dvc("pull", fails=True)
     assert not (clone.path / "data/one.bin").exists()

@@ -35,8 +35,8 @@ def test_a_stage_names_what_it_imports_but_not_what_only_prints(tmp_path: Path) 
     assert dependencies_of("stages.words.view", root) == {"assay/pages", "stages/words/view.py"}
 
 
-def test_what_only_prints_exists_and_writes_no_file() -> None:
+def test_what_has_no_result_exists_and_writes_no_file() -> None:
     for name in NO_RESULT:
         text = (ROOT / name).read_text()
-        assert "assay.storage" not in text
+        assert "assay.storage.files" not in text
         assert "open(" not in text

@@ -28,7 +28,7 @@ def branch(base: Path, toy_template: Repository) -> Repository:
     (main.path / "plots/same.png").write_bytes(b"same")
     main.commit("picture")
     main.run("git", "checkout", "-q", "-b", "change")
-    (main.path / "params.yaml").write_text("size: 41\n")
+    (main.path / "params.yaml").write_text("size: 41\nlayer: 18\n")
     picture.write_bytes(b"the new picture")
     main.dvc("repro", "-q")
     main.commit("change")
@@ -73,7 +73,7 @@ def test_report_says_stale(branch: Repository, base: Path) -> None:
     (stale.path / "count.py").write_text((stale.path / "count.py").read_text() + "\n# changed\n")
     assert "The results are stale" in write_report(stale)
     output = stale.run(sys.executable, "-m", "tools.up_to_date", "--allow-missing", fails=True)
-    assert "failed to reproduce 'count'" in output  # its data is not here
+    assert "failed to reproduce 'stages/words/dvc.yaml:count'" in output  # its data is not here
     assert "error: the committed results are stale" in output
 
 
@@ -131,17 +131,17 @@ def test_drift_fails_only_when_intervals_part_or_a_number_goes(branch: Repositor
     metrics = other.path / "metrics/count.json"
     drift = (sys.executable, "-m", "tools.drift")
     assert "every metric is the one at HEAD" in other.run(*drift)
-    metrics.write_text('{"bytes": 10500, "bytes_lo": 10491, "bytes_hi": 10509, "stages": 2}')
+    metrics.write_text('{"bytes": 10500, "bytes_lo": 10491, "bytes_hi": 10509, "stages": 2, "layer": 18}')
     shown = other.run(*drift)
     assert "| count.json | bytes | 10496 [10487, 10505] | 10500 [10491, 10509] |" in shown
-    assert "1 of 2 metrics differ" in shown
+    assert "1 of 3 metrics differ" in shown
     assert "metrics/count.json:bytes moved most, by 0.222 of the width of its interval" in shown
     assert "moved by more than 0.2 of its interval's width: metrics/count.json:bytes" in other.run(
         *drift, "--limit", "0.2", fails=True
     )
-    metrics.write_text('{"bytes": 99, "bytes_lo": 90, "bytes_hi": 108, "stages": 2}')
+    metrics.write_text('{"bytes": 99, "bytes_lo": 90, "bytes_hi": 108, "stages": 2, "layer": 18}')
     assert "do not overlap, or the number is gone: metrics/count.json:bytes" in other.run(*drift, fails=True)
-    metrics.write_text('{"bytes": 10496, "bytes_lo": 10487, "bytes_hi": 10505}')
+    metrics.write_text('{"bytes": 10496, "bytes_lo": 10487, "bytes_hi": 10505, "layer": 18}')
     assert "gone: metrics/count.json:stages" in other.run(*drift, fails=True)
 
 

@@ -184,7 +184,7 @@ BAD = {
     "no code of the kind 'food'": ("--adapters", "f:food={folder}/lora"),
     "two of --texts are called 'prose'": ("--texts", "prose={folder}/text.txt"),
     "no text file matches": ("--texts", "nowhere.txt"),
-    "needs the columns adapter, word": ("--related", "{folder}/codes.csv"),
+    "column adapter, word is missing": ("--related", "{folder}/codes.csv"),
     "no stem of the kind 'city'": ("--stems", "{folder}/other.csv"),
 }
 

@@ -59,16 +59,17 @@ def test_every_answer_goes_to_its_question_and_failures_have_a_category():
 
     def script(body, _):
         seen.append(body)
-        return replies[number(body)]
+        waited = number(body) == 4 and sum(number(other) == 4 for other in seen) > 1
+        return (200, completion("Task A: ok")) if waited else replies[number(body)]
 
     with api(script) as ((client,), _):
         backend = remote(client)
         answers = ask(backend, QUESTIONS[:10])
         assert dict(backend.retries) == {"rate_limit": 1, "garbage": 1, "empty": 1, "server_error": 1}
-    assert [answers[str(i)].choice for i in range(10)] == ["a", "b", "refusal"] + [None] * 7
+    assert [answers[str(i)].choice for i in range(10)] == ["a", "b", "refusal", None, "a"] + [None] * 5
     assert [answers[str(i)].failure for i in range(3, 10)] == [
         "unclear",
-        "rate_limit",
+        None,  # a rate limit is waited for
         "content_filter",
         "rejected",
         "garbage",
