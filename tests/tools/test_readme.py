@@ -59,9 +59,11 @@ def test_every_page_is_written_and_then_current(repository):
 
 
 def test_the_readmes_show_the_committed_metrics():
-    metrics = read_metrics(ROOT, None)
+    """Or, before a commit, those of the working tree: where a run here rounds otherwise, the committed ones are what they show."""
+    states = [read_metrics(ROOT, revision) for revision in ("HEAD", None)]
     for page in pages(ROOT):
         text = page.read_text("utf-8")
         assert "<!--m " in text or "<!--answer-->" in text
-        assert fill(text, metrics, page.name) == text
-        assert with_tables(text, ROOT, metrics) == text
+        assert any(
+            with_tables(fill(text, metrics, page.name), ROOT, metrics) == text for metrics in states
+        ), f"{page} shows other numbers: run `make readme`"
