@@ -59,6 +59,7 @@ def colours_of(names: Sequence[str], *, grey: Sequence[str] = ()) -> dict[str, A
 
 def save_figure(figure: Any, path: Path) -> None:
     """Write a PNG, whole or not at all, and close the figure."""
+    _write_powers_plainly(figure)
     import matplotlib.pyplot as plt
     import seaborn as sns
 
@@ -66,3 +67,14 @@ def save_figure(figure: Any, path: Path) -> None:
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=150, metadata={"Software": None})
     plt.close(figure)
+
+
+def _write_powers_plainly(figure: Any) -> None:
+    """Ticks of logarithmic axes as 0.01, 1, 100: matplotlib writes them as formulas, which `theme` switches off."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if axis.get_scale() == "log":
+                axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+                axis.set_minor_formatter(NullFormatter())

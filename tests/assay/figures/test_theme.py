@@ -28,6 +28,20 @@ def test_a_dollar_is_a_dollar(text: str) -> None:
     assert not axes.get_xticklabels()[0].get_parse_math()
 
 
+def test_powers_are_numbers_not_formulas(tmp_path):
+    from matplotlib.colors import LogNorm
+
+    figure, ((axes,),) = panels(1, 1, (3, 3))
+    image = axes.pcolormesh([[1e-3, 1.0], [10.0, 1e4]], norm=LogNorm(1e-3, 1e4))
+    bar = figure.colorbar(image, ax=axes)
+    axes.set_yscale("log")
+    axes.set_ylim(0.01, 100)
+    save_figure(figure, tmp_path / "x.png")
+    shown = [label.get_text() for axis in (axes.yaxis, bar.ax.yaxis) for label in axis.get_ticklabels()]
+    assert {"0.01", "1", "100"} <= set(shown)
+    assert not any("$" in text for text in shown)
+
+
 def test_the_same_figure_is_the_same_bytes(tmp_path):
     for name in ("a", "b"):
         figure, ((axes,),) = panels(1, 1, (2, 2))
