@@ -29,7 +29,7 @@ def ood_figures(
 
     from assay.figures.saved import save_with_table
     from assay.storage.csv_tables import read_numbers
-    from assay.storage.files import read_json
+    from assay.storage.json_text import read_document
     from assay.studies.preferences.shifts import figures
 
     described = read_numbers(deltas, (), texts=NAMES).drop_duplicates("condition_id")
@@ -50,7 +50,7 @@ def ood_figures(
     drawings = {
         "ood_scatter": (figures.scatter_table(best["points"], kinds), figures.draw_scatter),
         "ood_kinds": (figures.kinds_table(best["conditions"], kinds), figures.draw_kinds),
-        "ood_predictors": (figures.predictors_table(read_json(metrics)), figures.draw_predictors),
+        "ood_predictors": (figures.predictors_table(read_document(metrics)), figures.draw_predictors),
     }
     for name, (table, draw) in drawings.items():
         save_with_table(table, draw, out / f"{name}.png")
