@@ -1,0 +1,70 @@
+"""Whatever a stage's files hold, it succeeds or says what is wrong in one line, and leaves earlier outputs as they are."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from support import toy_models, toy_tokenizers
+from support.bad_invocations import Maker
+from support.stage_runner import run_stage
+
+from assay.models.loading import make_pin
+from assay.models.registry import ModelEntry
+from assay.storage.files import write_json
+
+ROOT = Path(__file__).parents[2]
+STAGES = sorted(
+    ".".join(path.relative_to(ROOT / "stages").with_suffix("").parts)
+    for path in (ROOT / "stages").rglob("*.py")
+    if "\napp = typer.Typer(" in path.read_text()
+)
+CASES = 12
+LONGEST = 600
+SECONDS = 20
+
+
+@pytest.fixture(scope="module")
+def pin(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    model = toy_models.save(folder / "toy", "gemma3_text", toy_tokenizers.gemma3())
+    write_json(folder / "toy.json", make_pin(ModelEntry("toy", str(model))).to_json())
+    return folder / "toy.json"
+
+
+@contextmanager
+def at_most(seconds: int) -> Iterator[None]:
+    def stop(*_: object) -> None:
+        raise TimeoutError(f"still running after {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_bad_input_is_one_line_and_touches_nothing(stage, pin, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    maker = Maker(tmp_path, pin, stage)
+    for _ in range(CASES):
+        made = maker.invocation(import_module(f"stages.{stage}").app)
+        with at_most(SECONDS):
+            status = run_stage(stage, *made.words)
+        said = capsys.readouterr().err
+        if status == 0:
+            continue
+        assert made.now() == made.earlier, made.words
+        if status == 1:
+            lines = [line for line in said.splitlines() if line and not line.startswith("warning: ")]
+            assert len(lines) == 1, said
+            assert lines[0].startswith("error: "), said
+            assert len(lines[0]) <= LONGEST
+        else:
+            assert status == 2, said
+            assert "Traceback" not in said
