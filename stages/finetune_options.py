@@ -59,7 +59,7 @@ class Adapter:
             help="instead of --scope: a vector for each of these spans (a,b; all: those of the data, if any)"
         ),
     ] = ""
-    rank: Annotated[int, typer.Option(min=1)] = 64
+    rank: Annotated[int, typer.Option(min=1, callback=counts.rank)] = 64
     alpha: Annotated[int, typer.Option(help="LoRA is multiplied by alpha / rank", min=1)] = 32
     modules: Annotated[str, typer.Option(help="of LoRA: gate, up, down, q, k, v, o")] = "gate,up,down"
 
@@ -99,7 +99,10 @@ class Training:
     )
     epochs: Annotated[int, typer.Option(min=1, callback=counts.epochs)] = 3
     max_steps: Annotated[
-        int, typer.Option(help="most optimiser steps; 0: as many as the epochs have", min=0)
+        int,
+        typer.Option(
+            help="most optimiser steps; 0: as many as the epochs have", min=0, callback=counts.steps
+        ),
     ] = 0
     batch: Annotated[int, typer.Option(help="rows in an optimiser step", min=1)] = 4
     warmup: Annotated[int, typer.Option(min=0)] = 0

@@ -43,7 +43,9 @@ def evaluate(
     random: Annotated[
         int,
         typer.Option(
-            help="random controls of each adapter, of equal norm; a plan entry says what they are asked"
+            help="random controls of each adapter, of equal norm; a plan entry says what they are asked",
+            min=0,
+            callback=counts.controls,
         ),
     ] = 0,
     against: Annotated[

@@ -64,6 +64,7 @@ class Asking:
         typer.Option(
             help=f"most tokens of an answer ({ANSWER_LOCAL} of --model, {ANSWER_REMOTE} of an endpoint)",
             min=1,
+            callback=counts.answer,
         ),
     ] = None
     batch_tokens: Annotated[

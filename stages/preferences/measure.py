@@ -28,7 +28,10 @@ def measure(
     degree: Annotated[int, typer.Option(help="partners of each task in the initial random graph", min=1)],
     batch: Annotated[int, typer.Option(help="pairs per iteration after the first", min=1)],
     max_iterations: Annotated[
-        int, typer.Option(help="iterations at most, the initial graph's included", min=1)
+        int,
+        typer.Option(
+            help="iterations at most, the initial graph's included", min=1, callback=counts.iterations
+        ),
     ],
     threshold: Annotated[float, typer.Option(help="rank correlation between iterations at which to stop")],
     out: Annotated[

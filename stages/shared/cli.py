@@ -4,7 +4,7 @@ import errno
 import re
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,6 +15,9 @@ from stages.shared.outputs import guard
 
 LONGEST = 600
 """Characters of a line that says what is wrong: it is read in a terminal and a log."""
+
+DEEPEST = 100
+"""Lists and mappings of a YAML file in each other."""
 
 _plain = warnings.formatwarning
 
@@ -99,18 +102,29 @@ def read_yaml(path: Path) -> Any:
     from ruamel.yaml.error import YAMLError
 
     try:
-        return YAML(typ="safe").load(path)
+        text = path.read_text(encoding="utf-8-sig")
+        _refuse_depth(YAML(typ="safe").parse(text), path)
+        return YAML(typ="safe").load(text)
     except FileNotFoundError as error:
         raise AssayError(f"{path} does not exist; run from the repository root or give --params") from error
     except OSError as error:
         raise AssayError(f"cannot read {path}: {error.strerror}; check the path") from error
     except UnicodeDecodeError as error:
         raise AssayError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from error
-    except RecursionError as error:
-        raise AssayError(f"{path} is nested too deeply") from error
     except (
         YAMLError,
         ValueError,
         KeyError,
     ) as error:  # of a number with thousands of digits, of a tag that does not fit
         raise AssayError(f"{path} is not valid YAML: {error}") from error
+
+
+def _refuse_depth(events: Iterable[Any], path: Path) -> None:
+    """The loader is compiled and recursive: thousands of brackets would end the interpreter without a word."""
+    from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
+
+    depth = 0
+    for event in events:
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > DEEPEST:
+            raise AssayError(f"{path} is nested too deeply")

@@ -61,10 +61,10 @@ def test_bad_input_is_one_line_and_touches_nothing(stage, pin, tmp_path, capsys,
             continue
         assert made.now() == made.earlier, made.words
         if status == 1:
-            lines = [line for line in said.splitlines() if line and not line.startswith("warning: ")]
-            assert len(lines) == 1, said
-            assert lines[0].startswith("error: "), said
-            assert len(lines[0]) <= LONGEST
+            errors = [line for line in said.splitlines() if line.startswith("error: ")]
+            assert len(errors) == 1, said
+            assert said.endswith(f"{errors[0]}\n"), said
+            assert len(errors[0]) <= LONGEST
         else:
             assert status == 2, said
             assert "Traceback" not in said
