@@ -4,13 +4,14 @@ import csv
 import io
 import json
 import random
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import typer
-from support.hostile import DIGITS, KINDS, hostile_file
+from support.hostile import CONTENTS, DIGITS, KINDS, hostile_file
 
 from stages.shared.outputs import FILE, FOLDER, WHOLE
 
@@ -77,8 +78,15 @@ class Invocation:
         return _standing(self.out)
 
 
+FILES = (
+    "adapter.json", "adapter_config.json", "adapter_model.safetensors", "base/config.json", "certificate.json",
+    "chat/config.json", "codes.csv", "config.json", "examples.jsonl", "files/md5/00/0.dir", "functions.csv", "gambles.csv",
+    "heldout.jsonl", "loss.csv", "names.csv", "train.jsonl", "validation.jsonl", "vectors.safetensors", "words.csv",
+)  # fmt: skip
+
+
 class Maker:
-    """Draws invocations in `folder`; `pin` is the file of a model that can be loaded."""
+    """Draws invocations in `folder`; `pin` is the file of a model that can be loaded, and its folder is beside it."""
 
     def __init__(self, folder: Path, pin: Path, seed: str):
         self.folder, self.pin, self.random = folder, pin, random.Random(seed)
@@ -127,12 +135,42 @@ class Maker:
         if kind is float:
             return str(self.random.choice((0.1, 0.2, 0.5)))
         text = f"{option.help or ''} {option.name}"
-        if option.name == "model" and self.random.random() < 0.6:
-            return str(self.pin)
+        if option.name == "model" and self.random.random() < 0.8:
+            return str(self.pin if self.random.random() < 0.6 else self._model())
         if kind is str and option.default is not None:
             return str(option.default)
         name = self.random.choice(("", "a=")) if "NAME" in text else ""
+        if ("older" in text or "FOLDER" in text) and self.random.random() < 0.7:
+            return name + str(self._folder())
         return name + str(self._file(text))
+
+    def _model(self) -> Path:
+        """The model's folder with one of its files spoilt: other bytes, a value of another kind, or an end that is missing."""
+        folder = self.folder / f"model_{self.count}"
+        shutil.copytree(self.pin.with_suffix(""), folder)
+        path = self.random.choice(sorted(folder.iterdir()))
+        how = self.random.randrange(3)
+        if how == 0:
+            path.write_bytes(CONTENTS[self.random.choice(list(CONTENTS))]())
+        elif how == 1 or path.suffix != ".json":
+            path.write_bytes(path.read_bytes()[: self.random.randrange(1000)])
+        else:
+            fields = json.loads(path.read_text())
+            fields[self.random.choice(sorted(fields))] = self.random.choice(VALUES)
+            path.write_text(json.dumps(fields))
+        return folder
+
+    def _folder(self) -> Path:
+        """A folder that holds each file that a stage may look for, none of which is what it should be."""
+        folder = self.folder / f"folder_{self.count}_{self.random.randrange(10**6)}"
+        for name in FILES:
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if self.random.random() < 0.5:
+                path.write_bytes(_written(rows(), path.suffix, by_id=True))
+            else:
+                path.write_bytes(CONTENTS[self.random.choice(list(CONTENTS))]())
+        return folder
 
     def _file(self, text: str) -> Path:
         """A plausible, spoilt or hostile file for an option whose help is `text`."""
