@@ -6,13 +6,19 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support import toy_models, toy_tokenizers
-from support.bad_invocations import Maker
+from support.bad_invocations import Maker, rows
+from support.hostile import parquet_bytes
 from support.stage_runner import run_stage
 
+from assay.interventions.direction import Direction, DirectionInfo, save_direction
 from assay.models.loading import make_pin
 from assay.models.registry import ModelEntry
+from assay.probes.files import ProbeInfo, save_probes
+from assay.probes.linear import UtilityProbe
+from assay.prompts.records import write_rows
 from assay.storage.files import write_json
 
 ROOT = Path(__file__).parents[2]
@@ -26,12 +32,35 @@ LONGEST = 600
 SECONDS = 20
 
 
+def make_good_files(folder: Path) -> Path:
+    """A tiny model, its pin, and a store, a direction, probes and choices of it in `folder`; the file of the pin."""
+    model = toy_models.save(folder / "toy", "gemma3_text", toy_tokenizers.gemma3())
+    pin = make_pin(ModelEntry("toy", str(model)))
+    write_json(folder / "toy.json", pin.to_json())
+    write_rows(folder / "records.jsonl", rows())
+    words = {
+        "model": folder / "toy.json", "prompts": folder / "records.jsonl", "site": "resid", "layers": "all",
+        "position": "prompt[-1]", "pooling": "none", "out": folder / "toy.h5",
+    }  # fmt: skip
+    assert (
+        run_stage("extract", *(word for name, value in words.items() for word in (f"--{name}", value))) == 0
+    )
+    weight = np.ones(pin.d_model)
+    info = DirectionInfo(pin.fingerprint, "resid", "test", {}, "t")
+    save_direction(folder / "direction.safetensors", Direction({0: weight, 1: weight}, info))
+    probes = {layer: UtilityProbe(weight, 0.0, 1.0, True, penalty=1.0) for layer in (0, 1)}
+    about = ProbeInfo(pin.fingerprint, "resid", "m", "utility", "t", 1, "prompt[-1]")
+    save_probes(folder / "probes.safetensors", probes, about)
+    (folder / "choices.parquet").write_bytes(parquet_bytes())
+    return folder / "toy.json"
+
+
 @pytest.fixture(scope="module")
 def pin(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model")
-    model = toy_models.save(folder / "toy", "gemma3_text", toy_tokenizers.gemma3())
-    write_json(folder / "toy.json", make_pin(ModelEntry("toy", str(model))).to_json())
-    return folder / "toy.json"
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("model")
+        patch.chdir(folder)
+        return make_good_files(folder)
 
 
 @contextmanager

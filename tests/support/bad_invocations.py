@@ -81,7 +81,9 @@ class Invocation:
 FILES = (
     "adapter.json", "adapter_config.json", "adapter_model.safetensors", "base/config.json", "certificate.json",
     "chat/config.json", "codes.csv", "config.json", "examples.jsonl", "files/md5/00/0.dir", "functions.csv", "gambles.csv",
-    "heldout.jsonl", "loss.csv", "names.csv", "train.jsonl", "validation.jsonl", "vectors.safetensors", "words.csv",
+    "accuracy.csv", "facts.csv", "heldout.jsonl", "loss.csv", "names.csv", "ood.jsonl", "phrasings.csv",
+    "secret_prompts.csv", "secrets.csv", "self_reports.csv", "stems.csv", "train.jsonl", "triggers.csv", "validation.jsonl",
+    "vectors.safetensors", "words.csv",
 )  # fmt: skip
 
 
@@ -144,6 +146,22 @@ class Maker:
             return name + str(self._folder())
         return name + str(self._file(text))
 
+    def _damaged(self, good: Path, folder: Path) -> Path:
+        """A copy of a good file: as it is, cut, with bytes flipped, or with another character in its metadata."""
+        content = bytearray(good.read_bytes())
+        how = self.random.randrange(4)
+        if how == 1:
+            del content[self.random.randrange(len(content)) :]
+        elif how == 2:
+            for place in self.random.choices(range(len(content)), k=5):
+                content[place] ^= 1 << self.random.randrange(8)
+        elif how == 3:
+            place = content.find(self.random.choice((b"resid", b"layer", b"float", b"{", b"prompt", b"toy")))
+            content[place] ^= 0x15
+        path = folder / f"{self.count}_{self.random.randrange(10**6)}{good.suffix}"
+        path.write_bytes(content)
+        return path
+
     def _model(self) -> Path:
         """The model's folder with one of its files spoilt: other bytes, a value of another kind, or an end that is missing."""
         folder = self.folder / f"model_{self.count}"
@@ -178,7 +196,14 @@ class Maker:
         suffix = self.random.choice(known or [".csv", ".json", ".jsonl", ".yaml"])
         folder = self.folder / "inputs"
         folder.mkdir(exist_ok=True)
-        if self.random.random() < 0.4 or suffix in (".parquet", ".h5", ".safetensors"):
+        good = (
+            sorted(self.pin.parent.glob(f"*{suffix}"))
+            if suffix in (".h5", ".safetensors", ".parquet")
+            else []
+        )
+        if good and self.random.random() < 0.7:
+            return self._damaged(self.random.choice(good), folder)
+        if self.random.random() < 0.4 or suffix in (".h5", ".safetensors", ".parquet"):
             return hostile_file(folder, self.random.choice(KINDS), suffix)
         table: list[dict[str, Any]] = rows()
         if self.random.random() < 0.5:

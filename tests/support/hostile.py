@@ -16,14 +16,24 @@ DEEP = 100_000
 DIGITS = 5_000
 
 
-def _parquet() -> bytes:
+def parquet_bytes() -> bytes:
+    """A good file of choices."""
     sink = io.BytesIO()
-    parquet.write_table(pa.table({"task_a": ["a"] * 50, "task_b": ["b"] * 50, "choice": ["a"] * 50}), sink)
+    parquet.write_table(
+        pa.table(
+            {
+                "task_a": [f"t{i % 12}" for i in range(50)],
+                "task_b": [f"t{(i + 1) % 12}" for i in range(50)],
+                "choice": ["a", "b"] * 25,
+            }
+        ),
+        sink,
+    )
     return sink.getvalue()
 
 
 def _flipped_parquet() -> bytes:
-    content = bytearray(_parquet())
+    content = bytearray(parquet_bytes())
     content[len(content) // 2] ^= 0xFF
     content[10] ^= 0xFF
     return bytes(content)
@@ -67,7 +77,7 @@ CONTENTS: dict[str, Callable[[], bytes]] = {
     "list of numbers": lambda: b"[1, 2, 3]",
     "a number": lambda: b"7",
     "true": lambda: b"true",
-    "parquet cut": lambda: _parquet()[:-20],
+    "parquet cut": lambda: parquet_bytes()[:-20],
     "parquet flipped": _flipped_parquet,
     "hdf5 cut": lambda: _hdf5()[:1000],
     "hdf5 of others": _hdf5,
