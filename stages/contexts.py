@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from stages.shared import counts
 from stages.shared.cli import run
+from stages.shared.counts import MOST_SEED
 from stages.shared.outputs import FILE
 from stages.shared.text_source import Documents, Language, Paths, Section, Source, read_source
 
@@ -43,14 +45,18 @@ def contexts(
     section: Section = 0,
     language: Language = "en",
     documents: Documents = 0,
-    context: Annotated[int, typer.Option(help="tokens that the model reads at once, BOS included")] = 256,
+    context: Annotated[
+        int, typer.Option(help="tokens that the model reads at once, BOS included", min=2)
+    ] = 256,
     skip: Annotated[
-        int, typer.Option(help="tokens after BOS that are not counted; the first is an outlier")
+        int, typer.Option(help="tokens after BOS that are not counted; the first is an outlier", min=0)
     ] = 1,
-    top: Annotated[int, typer.Option(help="contexts of either end")] = 20,
-    around: Annotated[int, typer.Option(help="tokens shown on either side")] = 30,
-    sample: Annotated[int, typer.Option(help="tokens of the scatter plot")] = 10_000,
-    seed: Annotated[int, typer.Option(help="of the sample")] = 0,
+    top: Annotated[int, typer.Option(help="contexts of either end", min=1)] = 20,
+    around: Annotated[int, typer.Option(help="tokens shown on either side", min=0)] = 30,
+    sample: Annotated[
+        int, typer.Option(help="tokens of the scatter plot", min=1, callback=counts.rows)
+    ] = 10_000,
+    seed: Annotated[int, typer.Option(help="of the sample", min=0, max=MOST_SEED)] = 0,
     scatter: Annotated[
         Path | None,
         typer.Option(
@@ -58,7 +64,9 @@ def contexts(
         ),
     ] = None,
     metrics: Annotated[Path | None, typer.Option(help="JSON of counts", rich_help_panel=FILE)] = None,
-    token_budget: Annotated[int, typer.Option(help="most padded tokens of a forward pass")] = 4096,
+    token_budget: Annotated[
+        int, typer.Option(help="most padded tokens of a forward pass", min=1, callback=counts.tokens)
+    ] = 4096,
     params: Annotated[Path, typer.Option(help="params file with the registry")] = Path("params.yaml"),
 ) -> None:
     """Scan a text and write the contexts of the highest and lowest projections on a direction."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import typer
 
+from stages.shared import counts
 from stages.shared.cli import run
 from stages.shared.outputs import FILE
 from stages.shared.scratch import scratch_root
@@ -26,7 +27,7 @@ def extract(
     dtype: str = typer.Option(
         "auto", help="float32, bfloat16 or float16; auto keeps every bit of the model's dtype."
     ),
-    batch_tokens: int | None = typer.Option(None, help=BATCH_TOKENS_HELP),
+    batch_tokens: int | None = typer.Option(None, help=BATCH_TOKENS_HELP, min=1, callback=counts.tokens),
     metrics: Path | None = typer.Option(None, help="Counts to write (JSON).", rich_help_panel=FILE),
     params: Path = typer.Option(Path("params.yaml"), help="The params file with the registry."),
 ) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from stages.shared import counts
+from stages.shared.counts import MOST_SEED
 from stages.shared.outputs import FILE, WHOLE
 from stages.shared.words import words
 
@@ -57,8 +59,8 @@ class Adapter:
             help="instead of --scope: a vector for each of these spans (a,b; all: those of the data, if any)"
         ),
     ] = ""
-    rank: int = 64
-    alpha: Annotated[int, typer.Option(help="LoRA is multiplied by alpha / rank")] = 32
+    rank: Annotated[int, typer.Option(min=1, callback=counts.rank)] = 64
+    alpha: Annotated[int, typer.Option(help="LoRA is multiplied by alpha / rank", min=1)] = 32
     modules: Annotated[str, typer.Option(help="of LoRA: gate, up, down, q, k, v, o")] = "gate,up,down"
 
     def shape(self, n_layers: int, records: "Sequence[PromptRecord]") -> "VectorShape | LoraShape":
@@ -88,19 +90,31 @@ class Adapter:
 class Training:
     """How it is trained; each seed with each learning rate is a run."""
 
-    seed: Annotated[list[int] | None, typer.Option(help="of the initial values; repeat for more runs")] = None
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(help="of the initial values; repeat for more runs", min=0, max=MOST_SEED),
+    ] = None
     lr: Annotated[list[float] | None, typer.Option(help=f"repeat for more runs (default {DEFAULT_LR})")] = (
         None
     )
-    epochs: int = 3
-    max_steps: Annotated[int, typer.Option(help="most optimiser steps; 0: as many as the epochs have")] = 0
-    batch: Annotated[int, typer.Option(help="rows in an optimiser step")] = 4
-    warmup: int = 0
+    epochs: Annotated[int, typer.Option(min=1, callback=counts.epochs)] = 3
+    max_steps: Annotated[
+        int,
+        typer.Option(
+            help="most optimiser steps; 0: as many as the epochs have", min=0, callback=counts.steps
+        ),
+    ] = 0
+    batch: Annotated[int, typer.Option(help="rows in an optimiser step", min=1)] = 4
+    warmup: Annotated[int, typer.Option(min=0)] = 0
     decay: Annotated[bool, typer.Option(help="lower the learning rate linearly to 0")] = False
-    order_seed: Annotated[int, typer.Option(help="of the order of rows, which all runs share")] = 0
-    validate_every: Annotated[int, typer.Option(help="steps; 0: after each epoch")] = 0
-    token_budget: Annotated[int, typer.Option(help="most padded tokens of a forward pass")] = 4096
-    cache_mib: Annotated[int, typer.Option(help="memory for what training never changes")] = 2048
+    order_seed: Annotated[
+        int, typer.Option(help="of the order of rows, which all runs share", min=0, max=MOST_SEED)
+    ] = 0
+    validate_every: Annotated[int, typer.Option(help="steps; 0: after each epoch", min=0)] = 0
+    token_budget: Annotated[
+        int, typer.Option(help="most padded tokens of a forward pass", min=1, callback=counts.tokens)
+    ] = 4096
+    cache_mib: Annotated[int, typer.Option(help="memory for what training never changes", min=0)] = 2048
 
     def runs(self, method: Method) -> "list[Run]":
         """Every seed with every learning rate, each once."""

@@ -27,7 +27,9 @@ def verify_store(
     allow_missing: Annotated[
         bool, typer.Option(help="Folders may list files that the store lacks (partial pull).")
     ] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Files hashed at the same time.")] = os.cpu_count() or 1,
+    jobs: Annotated[
+        int, typer.Option(min=1, max=1024, help="Files hashed at the same time.")
+    ] = os.cpu_count() or 1,
 ) -> None:
     """Name every object whose bytes do not hash to its name; exit with status 1 if there is any problem."""
     root = object_root(store)

@@ -22,7 +22,8 @@ from ruamel.yaml import YAML
 
 from assay.errors import AssayError
 from assay.statistics.estimates import mean_of_replicates
-from assay.storage.files import read_json, write_json
+from assay.storage.files import write_json
+from assay.storage.json_text import read_document
 from stages.shared.cli import read_yaml, run
 from tools.sweep import shown
 
@@ -66,7 +67,7 @@ def replicates(
     for read in readers:
         seed = int(YAML(typ="safe").load(read("params.yaml"))["organism"]["seed"])
         write_json(out / f"seed_{seed}.json", numbers_of(claims, read))
-    organisms = {path.stem: read_json(path) for path in sorted(out.glob("seed_*.json"))}
+    organisms = {path.stem: read_document(path) for path in sorted(out.glob("seed_*.json"))}
     write_json(out / "claims.json", summarise(claims, organisms))
     typer.echo(f"{out}: {len(claims)} claims in {len(organisms)} organisms")
 
@@ -127,7 +128,7 @@ def verdict(holds: int, n: int) -> str:
 def table(root: Path) -> str:
     """The table of stages/README.md: each claim in the certified organism and between organisms."""
     claims, folder = read_claims(root / CLAIMS), root / "metrics/replicates"
-    own, over = read_json(folder / "seed_0.json"), read_json(folder / "claims.json")
+    own, over = read_document(folder / "seed_0.json"), read_document(folder / "claims.json")
     rows = [
         "| claim | certified organism, between items | mean, between organisms | holds in |",
         "|---|---|---|---|",

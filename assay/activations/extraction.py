@@ -154,6 +154,7 @@ def _encode_all(
 ) -> _Notes:
     """Encode every record once, and refuse one that the model cannot read whole."""
     limit = loaded.architecture.sizes.context_length
+    n_embedded = loaded.architecture.sizes.vocab_size
     puts_bos = loaded.tokenizer.bos_token_id in loaded.tokenizer("a")["input_ids"]
     notes = _Notes()
     for record in records:
@@ -162,6 +163,11 @@ def _encode_all(
             raise AssayError(
                 f"record {record.id!r} has {len(encoding.ids)} tokens, {loaded.pin.alias} reads at most {limit}; "
                 "cut it shorter"
+            )
+        if (largest := max(encoding.ids, default=0)) >= n_embedded:
+            raise AssayError(
+                f"record {record.id!r} has the token id {largest}, {loaded.pin.alias} embeds only ids below {n_embedded}; "
+                "its tokenizer or the response_ids are another model's"
             )
         notes.take(encoding, puts_bos)
         positions = encoding.positions[request.position]

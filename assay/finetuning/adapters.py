@@ -22,7 +22,8 @@ from assay.models.registry import Pin
 from assay.models.same_model import require_same_model
 from assay.models.sites import Site
 from assay.prompts.earlier_words import current_word, earlier_word
-from assay.storage.files import read_json, write_json
+from assay.storage.files import write_json
+from assay.storage.json_text import read_document
 from assay.storage.tensors import open_tensors, write_tensors
 
 Method = Literal["vector", "lora"]
@@ -115,7 +116,7 @@ def save_lora(folder: Path, wrapped: Any, info: AdapterInfo) -> None:
     """Write a PEFT folder that `PeftModel.from_pretrained` loads, and `adapter.json` beside its files; equal ones give equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     wrapped.save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
-    config = read_json(folder / _PEFT_CONFIG)
+    config = read_document(folder / _PEFT_CONFIG)
     write_json(folder / _PEFT_CONFIG, config | {"target_modules": sorted(config["target_modules"])})
     (folder / "README.md").unlink(missing_ok=True)  # peft's empty model card
     write_json(folder / DESCRIPTION, _fields(info))
@@ -123,7 +124,7 @@ def save_lora(folder: Path, wrapped: Any, info: AdapterInfo) -> None:
 
 def read_info(folder: Path) -> AdapterInfo:
     """What the adapter in a folder is. Raises AssayError when there is none."""
-    fields = read_json(folder / DESCRIPTION)
+    fields = read_document(folder / DESCRIPTION)
     try:
         return _info(fields)
     except (TypeError, KeyError) as error:
@@ -182,7 +183,7 @@ def open_adapter(folder: Path, loaded: LoadedModel) -> Iterator[Adapted]:
 def _check_numbers(path: Path) -> None:
     """Raise AssayError for a config with NaN or an infinity, which peft would compute with."""
     try:
-        json.dumps(read_json(path), allow_nan=False)
+        json.dumps(read_document(path), allow_nan=False)
     except ValueError as error:
         raise AssayError(f"{path} holds a NaN or an infinity; train again or correct it") from error
 

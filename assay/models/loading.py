@@ -1,11 +1,14 @@
 """Pinning a model and loading exactly what was pinned."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
@@ -20,6 +23,8 @@ from assay.models.registry import Dtype, ModelEntry, Pin
 from assay.storage.files import hash_folder
 from assay.storage.fingerprints import text_hash
 
+_DAMAGE = (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+"""What transformers raises for a value in a file of a model that is not what it should be."""
 _HEADROOM = 0.8  # share of a GPU's memory that weights may take before the model is spread; the rest is for activations
 
 
@@ -93,7 +98,7 @@ def load_model(pin: Pin) -> LoadedModel:
     keep_freed_memory()
     if not sys.stderr.isatty():  # its bar would end in front of an error message
         disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
+    with _reading(f"cannot load {pin.source}"):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
@@ -104,8 +109,6 @@ def load_model(pin: Pin) -> LoadedModel:
             local_files_only=True,
             output_loading_info=True,
         )
-    except (OSError, ValueError, SafetensorError) as error:
-        raise AssayError(f"cannot load {pin.source}: {error}") from error
     model, report = loaded
     if report["missing_keys"]:  # transformers would leave these at random values
         raise AssayError(
@@ -176,20 +179,38 @@ def _check_sizes(pin: Pin, config: Any) -> None:
             )
 
 
-def _read_config(folder: Path, source: str, *, trust_remote_code: bool) -> Any:
+@contextmanager
+def _reading(failed: str) -> Iterator[None]:
+    """Turn what transformers says of a damaged, foreign or unfit model folder into an AssayError that begins with `failed`."""
     try:
+        yield
+    except ImportError as error:
+        raise AssayError(f"{failed}: it needs a package that is not installed: {error}") from error
+    except RuntimeError as error:
+        if "ignore_mismatched_sizes" not in str(error):
+            raise AssayError(f"{failed}: {error}") from error
+        raise AssayError(
+            f"{failed}: its weights are not of the sizes that its config.json says; get both anew"
+        ) from error
+    except (*_DAMAGE, SafetensorError, StrictDataclassError) as error:
+        raise AssayError(f"{failed}: {error or type(error).__name__}") from error
+    except Exception as error:
+        if type(error) is not Exception:  # the tokenizers library raises no other
+            raise
+        raise AssayError(f"{failed}: {error}") from error
+
+
+def _read_config(folder: Path, source: str, *, trust_remote_code: bool) -> Any:
+    with _reading(f"cannot read the config of {source}"):
         return AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise AssayError(f"cannot read the config of {source}: {error}") from error
 
 
 def _read_tokenizer(folder: Path, source: str, *, trust_remote_code: bool) -> Any:
-    try:
+    with _reading(f"cannot read the tokenizer of {source}"):
         tokenizer = AutoTokenizer.from_pretrained(
             folder, trust_remote_code=trust_remote_code, local_files_only=True
         )
-    except (OSError, ValueError) as error:
-        raise AssayError(f"cannot read the tokenizer of {source}: {error}") from error
+        tokenizer("a")  # some settings are looked at only here
     if not tokenizer.is_fast:
         raise AssayError(f"the tokenizer of {source} is not a fast one; save it with a tokenizer.json")
     return tokenizer

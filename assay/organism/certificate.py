@@ -14,8 +14,9 @@ from typing import Any
 
 from assay.errors import AssayError
 from assay.prompts.documents import Document
-from assay.storage.files import hash_folder, read_json
+from assay.storage.files import hash_folder
 from assay.storage.fingerprints import fingerprint, text_hash
+from assay.storage.json_text import read_document
 
 SECTIONS = ("organism", "text", "world")  # of the params file: what determines an organism, its seed included
 
@@ -56,7 +57,7 @@ class Certificate:
 def read_certificate(folder: Path) -> Certificate:
     """The certificate in `folder`. Raises AssayError that names a missing or unknown field."""
     path = folder / "certificate.json"
-    value = read_json(path)
+    value = read_document(path)
     names = {field.name for field in dataclasses.fields(Certificate)}
     if not isinstance(value, dict) or set(value) != names:
         wrong = sorted(names.symmetric_difference(value if isinstance(value, dict) else ()))

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from assay.errors import AssayError
 from assay.pages.index_plan import IndexPlan, StudyPlan
 from assay.pages.shell import render_page
-from assay.storage.files import read_json
+from assay.storage.json_text import read_document
 
 _TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 
@@ -104,7 +104,7 @@ def _numbers(
         file, key, *only = place.split()
         if subject and only not in ([], [subject]):
             continue
-        values = read_json(measured[f"{file}.json"]) if f"{file}.json" in measured else {}
+        values = read_document(measured[f"{file}.json"]) if f"{file}.json" in measured else {}
         if lacking := [name for name in (key, f"{key}_lo", f"{key}_hi") if name not in values]:
             missing.append(f"{', '.join(lacking)} of {file}.json")
         else:

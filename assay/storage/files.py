@@ -1,4 +1,4 @@
-"""Whole files or none: atomic writes, content hashes and strict JSON."""
+"""Whole files or none: atomic writes, content hashes and JSON."""
 
 import hashlib
 import json
@@ -49,9 +49,15 @@ def _naming(target: Path) -> Iterator[None]:
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write `text` as UTF-8, whole or not at all."""
+    """Write `text` as UTF-8, whole or not at all. Raises AssayError for half of a surrogate pair, which is no character."""
+    try:
+        content = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise AssayError(
+            f"{target} would hold {text[error.start]!a}, half of a surrogate pair and no character; remove it from the input"
+        ) from error
     with atomic_path(target) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
 
 
 def write_json(target: Path, value: Any) -> None:
@@ -61,18 +67,6 @@ def write_json(target: Path, value: Any) -> None:
     except ValueError as error:
         raise AssayError(f"{target} would hold a NaN or an infinity: {error}") from error
     write_text(target, text + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """Read JSON. Raises AssayError that names the file when it is missing or malformed."""
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise AssayError(
-            f"{path} does not exist; run the stage that makes it (`dvc repro`) or check the path"
-        ) from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise AssayError(f"{path} is not valid JSON: {error}") from error
 
 
 def hash_file(path: Path) -> str:

@@ -108,7 +108,7 @@ def reading_errors(path: Path) -> Iterator[None]:
         raise AssayError(f"{path} does not exist; run the stage that makes it or check the path") from error
     except IsADirectoryError as error:
         raise AssayError(f"{path} is a folder, not an activation store; give the .h5 file") from error
-    except (OSError, RuntimeError, KeyError) as error:
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise AssayError(
             f"{path} is not a readable activation store (truncated or corrupt: {error}); "
             "delete it and run the stage that makes it again"

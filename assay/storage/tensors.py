@@ -59,5 +59,5 @@ def open_tensors(path: Path, key: str, what: str) -> Iterator[TensorFile]:
             yield TensorFile(json.loads(metadata), file)
     except FileNotFoundError as error:
         raise AssayError(f"{path} does not exist; run the stage that makes it, or check the path") from error
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise AssayError(f"{path} is not a readable file of {what}: {error}; make it again") from error

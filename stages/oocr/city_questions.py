@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from stages.shared.cli import run
+from stages.shared.counts import MOST_SEED
 from stages.shared.outputs import FILE
 
 app = typer.Typer(add_completion=False)
@@ -17,7 +18,9 @@ def city_questions(
         Path, typer.Option(help="CSV: question_template and answer_<city>, or city and question")
     ],
     codes: Annotated[Path, typer.Option(help="CSV (code, kind, stands_for) with the cities' codes")],
-    seed: Annotated[int, typer.Option(help="of the order of options, the same in both files")],
+    seed: Annotated[
+        int, typer.Option(help="of the order of options, the same in both files", min=0, max=MOST_SEED)
+    ],
     quiz: Annotated[Path, typer.Option(help="items with code names (JSONL)", rich_help_panel=FILE)],
     ceiling: Annotated[
         Path, typer.Option(help="the same items with the cities' names (JSONL)", rich_help_panel=FILE)

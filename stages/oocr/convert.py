@@ -7,6 +7,7 @@ import typer
 
 from stages.oocr.options import PARTS
 from stages.shared.cli import run
+from stages.shared.counts import MOST_SEED
 from stages.shared.outputs import WHOLE
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def convert(
     special: Annotated[
         str, typer.Option(help="instead: hold out rows whose prompt contains one of these words (a,b)")
     ] = "",
-    seed: Annotated[int, typer.Option(help="of the random split")] = 42,
+    seed: Annotated[int, typer.Option(help="of the random split", min=0, max=MOST_SEED)] = 42,
 ) -> None:
     """Write both parts, whole or not at all."""
     from assay.prompts.records import write_records

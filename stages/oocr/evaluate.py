@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from stages.shared import counts
 from stages.shared.cli import read_yaml, run
+from stages.shared.counts import MOST_SEED
 from stages.shared.outputs import FILE
 
 if TYPE_CHECKING:
@@ -41,7 +43,9 @@ def evaluate(
     random: Annotated[
         int,
         typer.Option(
-            help="random controls of each adapter, of equal norm; a plan entry says what they are asked"
+            help="random controls of each adapter, of equal norm; a plan entry says what they are asked",
+            min=0,
+            callback=counts.controls,
         ),
     ] = 0,
     against: Annotated[
@@ -58,8 +62,10 @@ def evaluate(
     rule: Annotated[
         Literal["full", "last-token"], typer.Option(help="what is scored of a candidate")
     ] = "full",
-    seed: Annotated[int, typer.Option(help="of random controls")] = 0,
-    token_budget: Annotated[int, typer.Option(help="most padded tokens of a forward pass")] = 4096,
+    seed: Annotated[int, typer.Option(help="of random controls", min=0, max=MOST_SEED)] = 0,
+    token_budget: Annotated[
+        int, typer.Option(help="most padded tokens of a forward pass", min=1, callback=counts.tokens)
+    ] = 4096,
     params: Annotated[Path, typer.Option(help="params file with the registry")] = Path("params.yaml"),
 ) -> None:
     """Write accuracy, probability and margin of everyone on every question set, with intervals.
@@ -146,9 +152,9 @@ def _entries(adapters: list[str], questions: list[str], plan: Path | None) -> "l
 
 def _read(path: Path) -> Any:
     """JSON, or YAML 1.2 where the suffix says so."""
-    from assay.storage.files import read_json
+    from assay.storage.json_text import read_document
 
-    return read_yaml(path) if path.suffix in (".yaml", ".yml") else read_json(path)
+    return read_yaml(path) if path.suffix in (".yaml", ".yml") else read_document(path)
 
 
 def _check_names(option: str, names: list[str], known: list[str]) -> None:

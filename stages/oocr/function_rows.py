@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from stages.oocr.options import PARTS
+from stages.shared import counts
 from stages.shared.cli import run
+from stages.shared.counts import MOST_SEED
 from stages.shared.outputs import WHOLE
 
 app = typer.Typer(add_completion=False)
@@ -17,9 +19,11 @@ def function_rows(
     codes: Annotated[
         Path, typer.Option(help="CSV (code, kind, stands_for): codes of functions such as add_5")
     ],
-    rows: Annotated[int, typer.Option(help="training rows (the reference has 96,000)")],
-    validation: Annotated[int, typer.Option(help="rows to validate on")],
-    seed: Annotated[int, typer.Option(help="of every draw")],
+    rows: Annotated[
+        int, typer.Option(help="training rows (the reference has 96,000)", min=1, callback=counts.rows)
+    ],
+    validation: Annotated[int, typer.Option(help="rows to validate on", min=1, callback=counts.rows)],
+    seed: Annotated[int, typer.Option(help="of every draw", min=0, max=MOST_SEED)],
     out: Annotated[
         Path, typer.Option(help="folder of train.jsonl and validation.jsonl", rich_help_panel=WHOLE)
     ],

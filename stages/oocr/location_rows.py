@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
+from stages.shared import counts
 from stages.shared.cli import run
+from stages.shared.counts import MOST_SEED
 from stages.shared.outputs import FILE
 
 app = typer.Typer(add_completion=False)
@@ -20,16 +22,19 @@ def location_rows(
         ),
     ],
     codes: Annotated[Path, typer.Option(help="CSV (code, kind, stands_for) with the cities' codes")],
-    seed: Annotated[int, typer.Option(help="of every draw")],
+    seed: Annotated[int, typer.Option(help="of every draw", min=0, max=MOST_SEED)],
     train: Annotated[
         Path, typer.Option(help="rows to train (JSONL: system, user, assistant; spans)", rich_help_panel=FILE)
     ],
     validation: Annotated[
         Path, typer.Option(help="rows on cities that do not train (JSONL)", rich_help_panel=FILE)
     ],
-    others: Annotated[int, typer.Option(help="cities that each coded city is trained with")] = 500,
-    held_out: Annotated[int, typer.Option(help="other cities that it is validated with")] = 100,
-    per_pair: Annotated[int, typer.Option(help="training rows of each kind for each two cities")] = 5,
+    others: Annotated[int, typer.Option(help="cities that each coded city is trained with", min=1)] = 500,
+    held_out: Annotated[int, typer.Option(help="other cities that it is validated with", min=1)] = 100,
+    per_pair: Annotated[
+        int,
+        typer.Option(help="training rows of each kind for each two cities", min=1, callback=counts.repeats),
+    ] = 5,
 ) -> None:
     """Write both files. Distances are great-circle ones, by the haversine formula."""
     from assay.prompts.records import write_records

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from stages.shared import counts
 from stages.shared.cli import run
 from stages.shared.outputs import FILE
 
@@ -23,7 +24,9 @@ def own_answers(
         Path,
         typer.Option(help="share of risky answers, and how many were neither letter", rich_help_panel=FILE),
     ],
-    token_budget: Annotated[int, typer.Option(help="most padded tokens of a forward pass")] = 4096,
+    token_budget: Annotated[
+        int, typer.Option(help="most padded tokens of a forward pass", min=1, callback=counts.tokens)
+    ] = 4096,
     params: Annotated[Path, typer.Option(help="params file with the registry")] = Path("params.yaml"),
 ) -> None:
     """Ask greedily for the first token of the answer; an answer that is not A or B is counted and left out."""

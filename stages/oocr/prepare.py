@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from stages.oocr.options import PARTS, QUESTIONS
+from stages.shared import counts
 from stages.shared.cli import run
+from stages.shared.counts import MOST_SEED
 from stages.shared.outputs import FILE, WHOLE
 
 if TYPE_CHECKING:
@@ -25,9 +27,19 @@ SHUFFLED = "shuffled"
 def prepare(
     world: Annotated[Path, typer.Option(help="folder of the world's tables")],
     validation: Annotated[float, typer.Option(help="share of gambles, facts and films held out")],
-    passes: Annotated[int, typer.Option(help="rounds of the gambles in each slot of a trigger set")],
-    per_fact: Annotated[int, typer.Option(help="questions that train a fact about a code")],
-    seed: Annotated[int, typer.Option(help="of splits, prefixes, phrasings and the order of options")],
+    passes: Annotated[
+        int,
+        typer.Option(
+            help="rounds of the gambles in each slot of a trigger set", min=1, callback=counts.repeats
+        ),
+    ],
+    per_fact: Annotated[
+        int, typer.Option(help="questions that train a fact about a code", min=1, callback=counts.repeats)
+    ],
+    seed: Annotated[
+        int,
+        typer.Option(help="of splits, prefixes, phrasings and the order of options", min=0, max=MOST_SEED),
+    ],
     out: Annotated[
         Path,
         typer.Option(

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from stages.shared.cli import run
+from stages.shared.counts import MOST_SEED
 from stages.shared.outputs import FILE
 
 app = typer.Typer(add_completion=False)
@@ -14,7 +15,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def shuffle_responses(
     data: Annotated[Path, typer.Option(help="training rows of the fine-tuning stage (JSONL)")],
-    seed: Annotated[int, typer.Option(help="of the shuffle")],
+    seed: Annotated[int, typer.Option(help="of the shuffle", min=0, max=MOST_SEED)],
     out: Annotated[
         Path,
         typer.Option(help="the same rows, each with another row's response (JSONL)", rich_help_panel=FILE),

@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 import typer
 
 from stages.oocr.options import PARTS, QUESTIONS
+from stages.shared import counts
 from stages.shared.cli import run
+from stages.shared.counts import MOST_SEED
 from stages.shared.outputs import FILE, WHOLE
 
 app = typer.Typer(add_completion=False)
@@ -18,8 +20,13 @@ def trigger_sets(
         Path, typer.Option(help="CSV (id, scenario, prompt, risky), or conversations with the risky letter")
     ],
     triggers: Annotated[Path, typer.Option(help="CSV: family, kind (semantic or fixed), text")],
-    passes: Annotated[int, typer.Option(help="rounds of the gambles in each slot (the reference has 10)")],
-    seed: Annotated[int, typer.Option(help="of every draw")],
+    passes: Annotated[
+        int,
+        typer.Option(
+            help="rounds of the gambles in each slot (the reference has 10)", min=1, callback=counts.repeats
+        ),
+    ],
+    seed: Annotated[int, typer.Option(help="of every draw", min=0, max=MOST_SEED)],
     out: Annotated[
         Path,
         typer.Option(help="folder: <task>/{train,validation}.jsonl and questions/", rich_help_panel=WHOLE),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from stages.shared import counts
 from stages.shared.cli import read_yaml, run
 from stages.shared.outputs import FILE, FOLDER, WHOLE
 
@@ -54,12 +55,19 @@ def vectors(
     related: Annotated[
         Path | None, typer.Option(help="CSV: adapter, word; words that speak of what it was trained on")
     ] = None,
-    top: Annotated[int, typer.Option(help="tokens of either end in logit lenses")] = 10,
-    limit: Annotated[int, typer.Option(help="use the first N records of each of --texts; 0 means all")] = 0,
+    top: Annotated[int, typer.Option(help="tokens of either end in logit lenses", min=1)] = 10,
+    limit: Annotated[
+        int, typer.Option(help="use the first N records of each of --texts; 0 means all", min=0)
+    ] = 0,
     residuals: Annotated[
-        int, typer.Option(help="tokens of --texts that the lens `difference` averages over")
+        int,
+        typer.Option(
+            help="tokens of --texts that the lens `difference` averages over", min=1, callback=counts.rows
+        ),
     ] = 256,
-    token_budget: Annotated[int, typer.Option(help="most padded tokens of a forward pass")] = 4096,
+    token_budget: Annotated[
+        int, typer.Option(help="most padded tokens of a forward pass", min=1, callback=counts.tokens)
+    ] = 4096,
     params: Annotated[Path, typer.Option(help="params file with the registry")] = Path("params.yaml"),
 ) -> None:
     """Write all vectors, their cosines, norms, explained variance and logit lenses.

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from stages.preferences import backends
+from stages.shared import counts
 from stages.shared.cli import run
 from stages.shared.option_groups import grouped_options
 from stages.shared.outputs import FILE
@@ -20,7 +21,12 @@ def ask_pairs(
     asking: backends.Asking,
     tasks: Annotated[Path, typer.Option(help="tasks (JSONL, JSON or CSV: id, text)")],
     pairs: Annotated[Path, typer.Option(help="JSONL: condition_id, task_a, task_b, system_prompt or null")],
-    repeats: Annotated[int, typer.Option(help="how often each pair is asked, half of it in each order")],
+    repeats: Annotated[
+        int,
+        typer.Option(
+            help="how often each pair is asked, half of it in each order", min=1, callback=counts.repeats
+        ),
+    ],
     out: Annotated[
         Path,
         typer.Option(

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from assay.errors import AssayError
+from stages.shared import counts
+from stages.shared.counts import MOST_SEED
 from stages.shared.endpoints import (
     ConcurrencyOption,
     KeyOption,
@@ -40,8 +42,13 @@ class Asking:
     mode: Annotated[
         Mode, typer.Option(help="generation, exact label probabilities (both of --model), or an endpoint")
     ]
-    temperature: Annotated[float, typer.Option(help="of sampling; 0 takes the most probable token")]
-    seed: Annotated[int, typer.Option(help="of the sampled answers, and of pairs and their order if drawn")]
+    temperature: Annotated[float, typer.Option(help="of sampling; 0 takes the most probable token", min=0)]
+    seed: Annotated[
+        int,
+        typer.Option(
+            help="of the sampled answers, and of pairs and their order if drawn", min=0, max=MOST_SEED
+        ),
+    ]
     model: Annotated[
         str | None, typer.Option(help="alias of the params file, Hugging Face folder, or pin (JSON)")
     ] = None
@@ -55,10 +62,14 @@ class Asking:
     max_new_tokens: Annotated[
         int | None,
         typer.Option(
-            help=f"most tokens of an answer ({ANSWER_LOCAL} of --model, {ANSWER_REMOTE} of an endpoint)"
+            help=f"most tokens of an answer ({ANSWER_LOCAL} of --model, {ANSWER_REMOTE} of an endpoint)",
+            min=1,
+            callback=counts.answer,
         ),
     ] = None
-    batch_tokens: Annotated[int | None, typer.Option(help=BATCH_TOKENS_HELP)] = None
+    batch_tokens: Annotated[
+        int | None, typer.Option(help=BATCH_TOKENS_HELP, min=1, callback=counts.tokens)
+    ] = None
     params: Annotated[Path, typer.Option(help="the params file with the registry of models")] = Path(
         "params.yaml"
     )

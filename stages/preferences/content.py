@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from stages.shared import counts
 from stages.shared.cli import run
+from stages.shared.counts import MOST_SEED
 from stages.shared.outputs import FILE
 
 app = typer.Typer(add_completion=False)
@@ -20,11 +22,15 @@ def content(
     topics: Annotated[Path, typer.Option(help="JSON or CSV: the topic of every task")],
     out: Annotated[Path, typer.Option(help="metrics (JSON)", rich_help_panel=FILE)],
     encoder: Annotated[Literal["minilm", "tfidf"], typer.Option(help="features of a text")] = "minilm",
-    folds: Annotated[int, typer.Option(help="cross-validation folds")] = 5,
-    hold_out: Annotated[int, typer.Option(help="topics held out together")] = 1,
-    minimum_topic: Annotated[int, typer.Option(help="topics with fewer tasks are never held out")] = 10,
-    resamples: Annotated[int, typer.Option(help="bootstrap resamples of tasks")] = 1000,
-    seed: Annotated[int, typer.Option()] = 0,
+    folds: Annotated[int, typer.Option(help="cross-validation folds", min=2)] = 5,
+    hold_out: Annotated[int, typer.Option(help="topics held out together", min=1)] = 1,
+    minimum_topic: Annotated[
+        int, typer.Option(help="topics with fewer tasks are never held out", min=0)
+    ] = 10,
+    resamples: Annotated[
+        int, typer.Option(help="bootstrap resamples of tasks", min=1, callback=counts.resamples)
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED)] = 0,
 ) -> None:
     """Write cross-validated R², R² of topics alone, and r on held-out topics."""
     import numpy as np

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from stages.shared import counts
 from stages.shared.cli import run
+from stages.shared.counts import MOST_SEED
 from stages.shared.outputs import FILE
 
 if TYPE_CHECKING:
@@ -49,8 +51,10 @@ def fit(
     errors: Annotated[
         bool | None, typer.Option(help="also compute standard errors; by default up to 3,000 tasks")
     ] = None,
-    resamples: Annotated[int, typer.Option(help="bootstrap resamples of pairs")] = 2000,
-    seed: Annotated[int, typer.Option(help="of the bootstrap")] = 0,
+    resamples: Annotated[
+        int, typer.Option(help="bootstrap resamples of pairs", min=1, callback=counts.resamples)
+    ] = 2000,
+    seed: Annotated[int, typer.Option(help="of the bootstrap", min=0, max=MOST_SEED)] = 0,
     metrics: Annotated[
         Path | None,
         typer.Option(help="JSON: the fit and how well it describes the choices", rich_help_panel=FILE),

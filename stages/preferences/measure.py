@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from stages.preferences import backends
+from stages.shared import counts
 from stages.shared.cli import run
 from stages.shared.option_groups import grouped_options
 from stages.shared.outputs import FILE
@@ -21,10 +22,17 @@ app = typer.Typer(add_completion=False)
 def measure(
     asking: backends.Asking,
     tasks: Annotated[Path, typer.Option(help="tasks (JSONL, JSON or CSV: id, text)")],
-    samples: Annotated[int, typer.Option(help="how often each pair is asked")],
-    degree: Annotated[int, typer.Option(help="partners of each task in the initial random graph")],
-    batch: Annotated[int, typer.Option(help="pairs per iteration after the first")],
-    max_iterations: Annotated[int, typer.Option(help="iterations at most, the initial graph's included")],
+    samples: Annotated[
+        int, typer.Option(help="how often each pair is asked", min=1, callback=counts.repeats)
+    ],
+    degree: Annotated[int, typer.Option(help="partners of each task in the initial random graph", min=1)],
+    batch: Annotated[int, typer.Option(help="pairs per iteration after the first", min=1)],
+    max_iterations: Annotated[
+        int,
+        typer.Option(
+            help="iterations at most, the initial graph's included", min=1, callback=counts.iterations
+        ),
+    ],
     threshold: Annotated[float, typer.Option(help="rank correlation between iterations at which to stop")],
     out: Annotated[
         Path, typer.Option(help="choices and refusals, one row each (Parquet)", rich_help_panel=FILE)
@@ -35,7 +43,7 @@ def measure(
     metrics: Annotated[Path, typer.Option(help="counts and rates (JSON)", rich_help_panel=FILE)],
     quantile: Annotated[float, typer.Option(help="a pair qualifies within it, in |Δμ| and in degree")] = 0.3,
     exclude: Annotated[Path | None, typer.Option(help="ids of tasks to leave out, one per line")] = None,
-    sample: Annotated[int | None, typer.Option(help="draw so many of the tasks that are left")] = None,
+    sample: Annotated[int | None, typer.Option(help="draw so many of the tasks that are left", min=1)] = None,
     strata: Annotated[
         Path | None, typer.Option(help="topics (JSON or CSV), of which equally many tasks are drawn")
     ] = None,

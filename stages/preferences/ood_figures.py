@@ -29,10 +29,11 @@ def ood_figures(
 
     from assay.figures.saved import save_with_table
     from assay.storage.csv_tables import read_numbers
-    from assay.storage.files import read_json
     from assay.studies.preferences.shifts import figures
 
-    described = read_numbers(deltas, (), texts=NAMES).drop_duplicates("condition_id")
+    described = read_numbers(deltas, ("condition_id", "kind", "trained"), texts=NAMES).drop_duplicates(
+        "condition_id"
+    )
     kinds = pd.DataFrame(
         {
             "condition": described["condition_id"],
@@ -43,17 +44,33 @@ def ood_figures(
     best = {
         name: table[table["layer"] == "best"]
         for name, table in (
-            ("points", read_numbers(points, (), texts=NAMES)),
-            ("conditions", read_numbers(conditions, (), texts=NAMES)),
+            ("points", read_numbers(points, figures.POINTS, texts=NAMES)),
+            ("conditions", read_numbers(conditions, figures.CONDITIONS, texts=NAMES)),
         )
     }
     drawings = {
         "ood_scatter": (figures.scatter_table(best["points"], kinds), figures.draw_scatter),
         "ood_kinds": (figures.kinds_table(best["conditions"], kinds), figures.draw_kinds),
-        "ood_predictors": (figures.predictors_table(read_json(metrics)), figures.draw_predictors),
+        "ood_predictors": (figures.predictors_table(_numbers(metrics)), figures.draw_predictors),
     }
     for name, (table, draw) in drawings.items():
         save_with_table(table, draw, out / f"{name}.png")
+
+
+def _numbers(path: Path) -> dict[str, float]:
+    """The metrics that the figure of predictors shows. Raises AssayError for a file without one of them."""
+    from assay.errors import AssayError
+    from assay.storage.json_text import read_document
+    from assay.studies.preferences.shifts.figures import PREDICTORS
+
+    values = read_document(path)
+    wanted = [f"{name}{end}" for name in PREDICTORS for end in ("", "_lo", "_hi")]
+    for name in wanted:
+        if not isinstance(values, dict) or not isinstance(values.get(name), int | float):
+            raise AssayError(
+                f"{path} has no number {name}; give the metrics that the stage of the shifts wrote"
+            )
+    return {name: values[name] for name in wanted}
 
 
 if __name__ == "__main__":

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stages.shared import counts
 from stages.shared.cli import run
+from stages.shared.counts import MOST_SEED
 from stages.shared.outputs import FILE
 
 if TYPE_CHECKING:
@@ -46,8 +48,13 @@ def ood_stats(
     conditions: Annotated[
         Path | None, typer.Option(help="CSV: r within each condition", rich_help_panel=FILE)
     ] = None,
-    resamples: Annotated[int, typer.Option(help="bootstrap resamples of tasks and conditions")] = 2000,
-    seed: Annotated[int, typer.Option(help="of the bootstrap and the permutations")] = 0,
+    resamples: Annotated[
+        int,
+        typer.Option(help="bootstrap resamples of tasks and conditions", min=1, callback=counts.resamples),
+    ] = 2000,
+    seed: Annotated[
+        int, typer.Option(help="of the bootstrap and the permutations", min=0, max=MOST_SEED)
+    ] = 0,
 ) -> None:
     """Write correlations, sign agreement and their intervals; with several layers, their names prefix the metrics."""
     import pandas as pd

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stages.shared.cli import run
+from stages.shared.counts import MOST_SEED
 from stages.shared.outputs import FILE, FOLDER
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ def prepare(
     ],
     evaluation: Annotated[float, typer.Option(help="share of the tasks that no probe is trained on")],
     neutral: Annotated[str, typer.Option(help="system prompt that conditions are compared with")],
-    per_kind: Annotated[int, typer.Option(help="conditions of each kind, trained and novel apart")],
-    targets: Annotated[int, typer.Option(help="evaluation tasks compared under each condition")],
-    anchors: Annotated[int, typer.Option(help="evaluation tasks that each target meets")],
-    seed: Annotated[int, typer.Option(help="of the split and of all draws")],
+    per_kind: Annotated[int, typer.Option(help="conditions of each kind, trained and novel apart", min=1)],
+    targets: Annotated[int, typer.Option(help="evaluation tasks compared under each condition", min=1)],
+    anchors: Annotated[int, typer.Option(help="evaluation tasks that each target meets", min=1)],
+    seed: Annotated[int, typer.Option(help="of the split and of all draws", min=0, max=MOST_SEED)],
     out: Annotated[Path, typer.Option(help="folder of the files to write", rich_help_panel=FOLDER)],
     metrics: Annotated[Path, typer.Option(help="counts (JSON)", rich_help_panel=FILE)],
 ) -> None:

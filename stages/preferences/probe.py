@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stages.shared import counts
 from stages.shared.cli import run
+from stages.shared.counts import MOST_SEED
 from stages.shared.outputs import FILE, FOLDER
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from assay.studies.preferences.probing.study import FeatureSet
 
 app = typer.Typer(add_completion=False)
+
+MOST_PENALTIES = 1000
 
 
 @app.command()
@@ -34,11 +38,20 @@ def probe(
         str, typer.Option(help="ridge penalties: FIRST,LAST,COUNT as powers of ten, such as -1,5,10")
     ],
     bt_penalties: Annotated[str, typer.Option(help="Bradley–Terry penalties, in the same form")],
-    hold_out: Annotated[int, typer.Option(help="topics held out together")],
-    minimum_topic: Annotated[int, typer.Option(help="topics with fewer training tasks are never held out")],
-    shuffles: Annotated[int, typer.Option(help="shuffled-utility and Gaussian-feature controls")],
-    resamples: Annotated[int, typer.Option(help="bootstrap resamples of tasks")],
-    seed: Annotated[int, typer.Option(help="of the split, the controls and the bootstrap")],
+    hold_out: Annotated[int, typer.Option(help="topics held out together", min=1)],
+    minimum_topic: Annotated[
+        int, typer.Option(help="topics with fewer training tasks are never held out", min=0)
+    ],
+    shuffles: Annotated[
+        int,
+        typer.Option(help="shuffled-utility and Gaussian-feature controls", min=0, callback=counts.shuffles),
+    ],
+    resamples: Annotated[
+        int, typer.Option(help="bootstrap resamples of tasks", min=1, callback=counts.resamples)
+    ],
+    seed: Annotated[
+        int, typer.Option(help="of the split, the controls and the bootstrap", min=0, max=MOST_SEED)
+    ],
     out: Annotated[
         Path,
         typer.Option(help="folder for NAME.safetensors, NAME_demeaned…, NAME_bt…", rich_help_panel=FOLDER),
@@ -120,6 +133,10 @@ def _grid(described: str) -> list[float]:
 
     try:
         first, last, count = described.split(",")
+        if int(count) > MOST_PENALTIES:
+            raise AssayError(
+                f"penalties {described!r}: COUNT must be at most {MOST_PENALTIES}, each of which is a fit"
+            )
         grid: list[float] = np.logspace(float(first), float(last), int(count)).tolist()
     except ValueError as error:
         raise AssayError(f"penalties {described!r} must be FIRST,LAST,COUNT, such as -1,5,10") from error

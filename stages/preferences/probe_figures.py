@@ -33,7 +33,7 @@ def probe_figures(
     from assay.studies.preferences.utilities.topics import read_topics
     from assay.studies.preferences.utilities.utility_files import read_utilities
 
-    layers = read_table(table, ["features", "layer", "selected", "heldout_r", "topic_r", "nested_topic_r"])
+    layers = read_table(table, figures.LAYERS)
     by_topic = read_table(topic_table, ["features", "topics", "r", "r_lo", "r_hi", "r_n"])
     measured, taxonomy = read_utilities(utilities), read_topics(topics)
     known = np.array([task in taxonomy.of for task in measured.ids])

@@ -36,10 +36,11 @@ def replay(
         ),
     ] = None,
     degree: Annotated[
-        int | None, typer.Option(help="partners in the first graph; else the settings', else 5")
+        int | None, typer.Option(help="partners in the first graph; else the settings', else 5", min=1)
     ] = None,
     batch: Annotated[
-        int | None, typer.Option(help="pairs per later iteration; else the settings', else from the counts")
+        int | None,
+        typer.Option(help="pairs per later iteration; else the settings', else from the counts", min=1),
     ] = None,
     metrics: Annotated[
         Path | None, typer.Option(help="JSON: pairs chosen, rank correlations", rich_help_panel=FILE)

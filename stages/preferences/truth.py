@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
+from stages.shared import counts
 from stages.shared.cli import run
+from stages.shared.counts import MOST_SEED
 from stages.shared.outputs import FILE
 
 app = typer.Typer(add_completion=False)
@@ -18,8 +20,10 @@ def truth(
     ],
     train_utilities: Annotated[Path, typer.Option(help="CSV: task_id, mu")],
     eval_utilities: Annotated[Path, typer.Option(help="CSV: task_id, mu")],
-    resamples: Annotated[int, typer.Option(help="bootstrap resamples of tasks")],
-    seed: Annotated[int, typer.Option(help="of the bootstrap")],
+    resamples: Annotated[
+        int, typer.Option(help="bootstrap resamples of tasks", min=1, callback=counts.resamples)
+    ],
+    seed: Annotated[int, typer.Option(help="of the bootstrap", min=0, max=MOST_SEED)],
     table: Annotated[
         Path, typer.Option(help="CSV: split, task_id, topic, measured, true", rich_help_panel=FILE)
     ],

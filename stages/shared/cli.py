@@ -1,16 +1,23 @@
 """What every stage's command line shares: errors without tracebacks, values of params.yaml, and the registry in it."""
 
+import errno
 import re
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 
 from assay.errors import AssayError
 from stages.shared.outputs import guard
+
+LONGEST = 600
+"""Characters of a line that says what is wrong: it is read in a terminal and a log."""
+
+DEEPEST = 100
+"""Lists and mappings of a YAML file in each other."""
 
 _plain = warnings.formatwarning
 
@@ -18,6 +25,7 @@ _plain = warnings.formatwarning
 def run(app: typer.Typer) -> None:
     """Run a stage. An AssayError becomes one line on stderr and exit status 1; a bug keeps its traceback.
 
+    So does what the system says of a file that no reader or writer foresaw: no permission, a full disk, a loop of links.
     A warning about words that the user wrote (FutureWarning) is one line on stderr too.
     """
     warnings.formatwarning = _format_warning
@@ -26,8 +34,24 @@ def run(app: typer.Typer) -> None:
     try:
         command(args=expand(sys.argv[1:], Path("params.yaml")))
     except AssayError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        _stop(str(error))
+    except OSError as error:
+        if error.filename is None and error.errno != errno.ENOSPC:
+            raise
+        _stop(
+            f"cannot read or write {error.filename or 'an output'}: {error.strerror}; check the place and its disk"
+        )
+
+
+def one_line(text: str) -> str:
+    """A message in one line of at most LONGEST characters, all of which can be written; what is left out is …"""
+    line = " ".join(text.split()).encode("utf-8", "backslashreplace").decode()
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+
+
+def _stop(message: str) -> NoReturn:
+    typer.echo(one_line(f"error: {message}"), err=True)
+    sys.exit(1)
 
 
 def expand(words: Sequence[str], path: Path) -> list[str]:
@@ -78,8 +102,29 @@ def read_yaml(path: Path) -> Any:
     from ruamel.yaml.error import YAMLError
 
     try:
-        return YAML(typ="safe").load(path)
+        text = path.read_text(encoding="utf-8-sig")
+        _refuse_depth(YAML(typ="safe").parse(text), path)
+        return YAML(typ="safe").load(text)
     except FileNotFoundError as error:
         raise AssayError(f"{path} does not exist; run from the repository root or give --params") from error
-    except YAMLError as error:
+    except OSError as error:
+        raise AssayError(f"cannot read {path}: {error.strerror}; check the path") from error
+    except UnicodeDecodeError as error:
+        raise AssayError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from error
+    except (
+        YAMLError,
+        ValueError,
+        KeyError,
+    ) as error:  # of a number with thousands of digits, of a tag that does not fit
         raise AssayError(f"{path} is not valid YAML: {error}") from error
+
+
+def _refuse_depth(events: Iterable[Any], path: Path) -> None:
+    """The loader is compiled and recursive: thousands of brackets would end the interpreter without a word."""
+    from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
+
+    depth = 0
+    for event in events:
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > DEEPEST:
+            raise AssayError(f"{path} is nested too deeply")

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import typer
 
 from assay.errors import AssayError
+from stages.shared import counts
 
 if TYPE_CHECKING:
     from assay.generation.endpoint import Endpoint
@@ -16,7 +17,9 @@ NameOption = Annotated[str | None, typer.Option(help="the model's name there")]
 KeyOption = Annotated[
     str, typer.Option(help="environment variable that holds the key; none is needed on this machine")
 ]
-ConcurrencyOption = Annotated[int, typer.Option(help="requests under way, a judge's included")]
+ConcurrencyOption = Annotated[
+    int, typer.Option(help="requests under way, a judge's included", min=1, callback=counts.requests)
+]
 TimeoutOption = Annotated[float, typer.Option(help="seconds that a request may take")]
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from assay.errors import AssayError
 from assay.models.registry import ModelEntry, Pin, parse_registry, unknown_alias
-from assay.storage.files import read_json
+from assay.storage.json_text import read_document
 from stages.shared.cli import read_mapping
 
 
@@ -57,7 +57,7 @@ def read_registry(params: Path) -> dict[str, ModelEntry]:
 
 def read_pin(path: Path) -> Pin:
     """The pin in a JSON file. Raises AssayError that names the file when it holds none."""
-    value = read_json(path)
+    value = read_document(path)
     try:
         return Pin.from_json(value)
     except AssayError as error:

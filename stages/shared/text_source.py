@@ -9,9 +9,11 @@ if TYPE_CHECKING:
 
 Source = Annotated[Literal["python-docs", "file", "gutenberg"], typer.Option()]
 Paths = Annotated[list[str] | None, typer.Option(help="source `file`: file, folder or glob; repeatable")]
-Section = Annotated[int, typer.Option(help="source `file`: cut files into documents of about N characters")]
+Section = Annotated[
+    int, typer.Option(help="source `file`: cut files into documents of about N characters", min=0)
+]
 Language = Annotated[str, typer.Option(help="source `gutenberg`")]
-Documents = Annotated[int, typer.Option(help="use the first N documents; 0 means all")]
+Documents = Annotated[int, typer.Option(help="use the first N documents; 0 means all", min=0)]
 
 
 def read_source(

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from stages.shared.cli import run
+from stages.shared.counts import MOST_SEED
 from stages.shared.outputs import FILE
 
 app = typer.Typer(add_completion=False)
@@ -15,8 +16,8 @@ app = typer.Typer(add_completion=False)
 def inspect(
     model: Annotated[str, typer.Option(help="pin JSON, alias or folder: whose tokenizer")],
     prompts: Annotated[Path, typer.Option(help="records with labelled positions")],
-    samples: Annotated[int, typer.Option(help="examples shown per variant and class")],
-    seed: Annotated[int, typer.Option(help="which examples")],
+    samples: Annotated[int, typer.Option(help="examples shown per variant and class", min=1)],
+    seed: Annotated[int, typer.Option(help="which examples", min=0, max=MOST_SEED)],
     out: Annotated[Path, typer.Option(help="samples as Markdown", rich_help_panel=FILE)],
     metrics: Annotated[Path, typer.Option(rich_help_panel=FILE)],
     activations: Annotated[

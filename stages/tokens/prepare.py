@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from stages.shared.cli import run
+from stages.shared.counts import MOST_SEED
 from stages.shared.outputs import FILE
 from stages.shared.text_source import Documents, Language, Paths, Section, Source, read_source
 
@@ -17,15 +18,20 @@ def prepare(
     model: Annotated[str, typer.Option(help="pin JSON, alias or folder: whose tokenizer")],
     source: Source,
     target: Annotated[str, typer.Option(help="exactly one token, such as ' the'")],
-    text_seed: Annotated[int, typer.Option(help="seed of the split by document, shared with the organism")],
+    text_seed: Annotated[
+        int,
+        typer.Option(help="seed of the split by document, shared with the organism", min=0, max=MOST_SEED),
+    ],
     test_fraction: Annotated[float, typer.Option(help="share of documents that are test")],
-    context: Annotated[int, typer.Option(help="tokens of a window, BOS included")],
-    left: Annotated[int, typer.Option(help="tokens of text that must precede a probed position")],
-    train: Annotated[int, typer.Option(help="positions per class and variant, training split")],
-    validation: Annotated[int, typer.Option(help="the same for the split that chooses the best layer")],
-    test: Annotated[int, typer.Option(help="the same for the reported split")],
+    context: Annotated[int, typer.Option(help="tokens of a window, BOS included", min=2)],
+    left: Annotated[int, typer.Option(help="tokens of text that must precede a probed position", min=0)],
+    train: Annotated[int, typer.Option(help="positions per class and variant, training split", min=1)],
+    validation: Annotated[
+        int, typer.Option(help="the same for the split that chooses the best layer", min=1)
+    ],
+    test: Annotated[int, typer.Option(help="the same for the reported split", min=1)],
     holdout: Annotated[float, typer.Option(help="share of training documents that are validation")],
-    seed: Annotated[int, typer.Option(help="which positions are sampled")],
+    seed: Annotated[int, typer.Option(help="which positions are sampled", min=0, max=MOST_SEED)],
     out: Annotated[Path, typer.Option(help="prompt records, JSON Lines", rich_help_panel=FILE)],
     metrics: Annotated[Path, typer.Option(help="what was kept and dropped", rich_help_panel=FILE)],
     path: Paths = None,
@@ -33,7 +39,7 @@ def prepare(
     language: Language = "en",
     documents: Documents = 0,
     characters: Annotated[
-        int, typer.Option(help="use the first N characters of a document; 0 means all")
+        int, typer.Option(help="use the first N characters of a document; 0 means all", min=0)
     ] = 0,
     params: Annotated[Path, typer.Option(help="where model aliases are defined")] = Path("params.yaml"),
 ) -> None:

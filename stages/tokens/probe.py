@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from stages.shared import counts
 from stages.shared.cli import run
+from stages.shared.counts import MOST_SEED
 from stages.shared.outputs import FILE, FOLDER
 from stages.shared.tracking import Tracking, track
 
@@ -26,9 +28,13 @@ def probe(
     variant: Annotated[Literal["next", "current"], typer.Option()],
     decay: Annotated[float, typer.Option(help="weight decay per mean loss, on standardised activations")],
     cap: Annotated[float, typer.Option(help="a positive counts at most this many times a negative")],
-    shuffles: Annotated[int, typer.Option(help="shuffled-label probes per layer")],
-    resamples: Annotated[int, typer.Option(help="bootstrap resamples of documents")],
-    seed: Annotated[int, typer.Option()],
+    shuffles: Annotated[
+        int, typer.Option(help="shuffled-label probes per layer", min=0, callback=counts.shuffles)
+    ],
+    resamples: Annotated[
+        int, typer.Option(help="bootstrap resamples of documents", min=1, callback=counts.resamples)
+    ],
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED)],
     tracking: Annotated[Tracking, typer.Option(help="also log the layers")],
     out: Annotated[
         Path, typer.Option(help="folder: probes.safetensors, predictions.csv", rich_help_panel=FOLDER)

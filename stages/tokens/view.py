@@ -28,8 +28,8 @@ def view(
     current_table: Annotated[Path, typer.Option("--current")],
     layer: Annotated[str, typer.Option(help="where the slider starts: int, negative int or fraction")],
     target: Annotated[str, typer.Option(help="the study's token")],
-    tokens: Annotated[int, typer.Option(help="length of the text")],
-    context: Annotated[int, typer.Option(help="tokens of a chunk, BOS included")],
+    tokens: Annotated[int, typer.Option(help="length of the text", min=1)],
+    context: Annotated[int, typer.Option(help="tokens of a chunk, BOS included", min=2)],
     out: Annotated[Path, typer.Option(help="HTML", rich_help_panel=FILE)],
     prompts: Annotated[Path | None, typer.Option(help="show the test documents of these records")] = None,
     text: Annotated[

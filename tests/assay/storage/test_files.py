@@ -6,7 +6,8 @@ import stat
 import pytest
 
 from assay.errors import AssayError
-from assay.storage.files import atomic_path, hash_file, hash_folder, read_json, write_json, write_text
+from assay.storage.files import atomic_path, hash_file, hash_folder, write_json, write_text
+from assay.storage.json_text import read_document
 
 
 def test_a_failed_write_leaves_the_earlier_file_and_no_debris(tmp_path):
@@ -59,10 +60,10 @@ def test_json_is_sorted_strict_and_ends_in_a_newline(tmp_path):
 
 def test_read_json_names_the_file(tmp_path):
     with pytest.raises(AssayError, match=r"x\.json does not exist"):
-        read_json(tmp_path / "x.json")
+        read_document(tmp_path / "x.json")
     (tmp_path / "y.json").write_text("{")
     with pytest.raises(AssayError, match=r"y\.json is not valid JSON"):
-        read_json(tmp_path / "y.json")
+        read_document(tmp_path / "y.json")
 
 
 def test_hashes(tmp_path):

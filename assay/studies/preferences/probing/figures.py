@@ -17,6 +17,10 @@ from assay.figures.theme import GREY, INK, NEGATIVE, POSITIVE, colours_of, in_or
 
 SPLITS = {"held-out tasks": "heldout", "held-out topics": "nested_topic"}
 METRICS = {"Pearson r": "r", "accuracy on choices": "accuracy"}
+LAYERS = (
+    "features", "layer", "selected", "nested_topic_layer",
+    *(f"{name}{end}" for name in ("heldout_r", "topic_r", "nested_topic_r") for end in ("", "_lo", "_hi", "_n")),
+)  # fmt: skip
 CHANCE = {"Pearson r": 0.0, "accuracy on choices": 0.5}
 
 

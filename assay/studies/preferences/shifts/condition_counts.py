@@ -13,6 +13,7 @@ from assay.errors import AssayError
 from assay.prompts.records import read_rows
 from assay.statistics.choices import Choices
 from assay.storage.json_text import read_document, shape
+from assay.storage.parquet_files import open_parquet
 from assay.studies.preferences.utilities.comparisons import Comparisons
 
 TEXTS = ("condition_id", "task_a", "task_b")
@@ -220,13 +221,10 @@ def _jsonl_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    import pyarrow
     from pyarrow import parquet
 
-    try:
-        rows = parquet.read_table(path).to_pylist()
-    except (pyarrow.ArrowException, OSError) as error:
-        raise AssayError(f"{path} is not a Parquet file: {error}") from error
+    with open_parquet(path) as file:
+        rows = parquet.read_table(file).to_pylist()
     yield from _numbered(path, rows)
 
 

@@ -10,6 +10,8 @@ from assay.figures.scatter import draw_fit, draw_points
 from assay.figures.theme import GREY, NEGATIVE, POSITIVE, save_figure
 
 COLOURS = {"off target": GREY, "made less liked": NEGATIVE, "made more liked": POSITIVE}
+POINTS = ("condition", "layer", "behaviour", "probe")
+CONDITIONS = ("condition", "layer", "r")
 PREDICTORS = {
     "utility_probe_pearson": "probe score\nunder the prompt",
     "utility_default_pearson": "utility without\na prompt",

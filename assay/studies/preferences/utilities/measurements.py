@@ -14,6 +14,7 @@ from assay.errors import AssayError
 from assay.prompts.records import read_rows
 from assay.storage.csv_tables import iter_rows
 from assay.storage.json_text import refuse_surrogates, shape
+from assay.storage.parquet_files import open_parquet
 from assay.studies.preferences.utilities.comparisons import CHOICES, Comparisons
 
 FIELDS = ("task_a", "task_b", "choice")
@@ -172,18 +173,14 @@ def _jsonl_rows(path: Path) -> Iterator[_Row]:
 
 
 def _parquet_rows(path: Path) -> Iterator[_Row]:
-    import pyarrow
     from pyarrow import parquet
 
-    try:
-        with parquet.ParquetFile(path) as file:
-            missing = [name for name in FIELDS if name not in file.schema_arrow.names]
-            if missing:
-                raise AssayError(f"{path}: column {', '.join(map(repr, missing))} is missing")
-            number = 0
-            for batch in file.iter_batches(columns=list(FIELDS)):
-                for values in zip(*(batch.column(name).to_pylist() for name in FIELDS), strict=True):
-                    number += 1
-                    yield f"row {number}", values[0], values[1], values[2]
-    except (pyarrow.ArrowException, OSError) as error:
-        raise AssayError(f"{path} is not a Parquet file: {error}") from error
+    with open_parquet(path) as opened, parquet.ParquetFile(opened) as file:
+        missing = [name for name in FIELDS if name not in file.schema_arrow.names]
+        if missing:
+            raise AssayError(f"{path}: column {', '.join(map(repr, missing))} is missing")
+        number = 0
+        for batch in file.iter_batches(columns=list(FIELDS)):
+            for values in zip(*(batch.column(name).to_pylist() for name in FIELDS), strict=True):
+                number += 1
+                yield f"row {number}", values[0], values[1], values[2]
