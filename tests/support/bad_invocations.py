@@ -53,7 +53,7 @@ def rows() -> list[dict[str, Any]]:
             "topic": "ab"[i % 2], "mu": i * 0.5 - 2, "sigma": 0.5, "utility": i * 0.4, "measured": i * 1.0, "true": i * 0.9,
             "task_a": f"t{i}", "task_b": f"t{(i + 1) % 12}", "choice": "ab"[i % 2], "condition_id": f"c{i % 3}",
             "kind": ("city", "function")[i % 2], "system_prompt": "You like cats.", "trained": "true", "shift": 0.1 * i,
-            "label": i % 2, "group": "g", "split": ("train", "validation", "test")[i % 3], "response": "no",
+            "label": i % 2, "positions": [1], "group": "g", "split": ("train", "validation", "test")[i % 3], "response": "no",
             "code": f"code{i}", "stands_for": ("Paris", "add_5")[i % 2], "template": "{name} is", "form": "statement",
             "name": f"City {i}", "country": "France", "lat": 3.0 * i, "lng": 2.0 * i, "population": 1000 * (i + 1),
             "family": "f", "scenario": f"s{i}", "risky": "AB"[i % 2], "answer": "A", "question_template": "Where is {city}?",
@@ -92,14 +92,16 @@ class Maker:
 
     def __init__(self, folder: Path, pin: Path, seed: str):
         self.folder, self.pin, self.random = folder, pin, random.Random(seed)
-        self.count = 0
+        self.count, self.bad = 0, "all"
 
     def invocation(self, app: typer.Typer) -> Invocation:
         """One command line of a stage, its earlier outputs written."""
         self.count += 1
         out = self.folder / f"out_{self.count}"
         out.mkdir()
-        words = [word for option in typer.main.get_command(app).params for word in self._option(option, out)]
+        options = typer.main.get_command(app).params
+        self.bad = self.random.choice([*(option.name for option in options), "all"])
+        words = [word for option in options for word in self._option(option, out)]
         return Invocation(words, out, _standing(out))
 
     def _option(self, option: Any, out: Path) -> Iterator[str]:
@@ -137,14 +139,15 @@ class Maker:
         if kind is float:
             return str(self.random.choice((0.1, 0.2, 0.5)))
         text = f"{option.help or ''} {option.name}"
-        if option.name == "model" and self.random.random() < 0.8:
-            return str(self.pin if self.random.random() < 0.6 else self._model())
+        bad = self.bad in (option.name, "all")
+        if option.name == "model" and (not bad or self.random.random() < 0.5):
+            return str(self._model() if bad else self.pin)
         if kind is str and option.default is not None:
             return str(option.default)
         name = self.random.choice(("", "a=")) if "NAME" in text else ""
         if ("older" in text or "FOLDER" in text) and self.random.random() < 0.7:
             return name + str(self._folder())
-        return name + str(self._file(text))
+        return name + str(self._file(text, bad))
 
     def _damaged(self, good: Path, folder: Path) -> Path:
         """A copy of a good file: as it is, cut, with bytes flipped, or with another character in its metadata."""
@@ -190,7 +193,7 @@ class Maker:
                 path.write_bytes(CONTENTS[self.random.choice(list(CONTENTS))]())
         return folder
 
-    def _file(self, text: str) -> Path:
+    def _file(self, text: str, bad: bool) -> Path:
         """A plausible, spoilt or hostile file for an option whose help is `text`."""
         known = [suffix for word, suffix in SUFFIXES.items() if word in text]
         suffix = self.random.choice(known or [".csv", ".json", ".jsonl", ".yaml"])
@@ -201,12 +204,14 @@ class Maker:
             if suffix in (".h5", ".safetensors", ".parquet")
             else []
         )
+        if good and not bad:
+            return self.random.choice(good)
         if good and self.random.random() < 0.7:
             return self._damaged(self.random.choice(good), folder)
-        if self.random.random() < 0.4 or suffix in (".h5", ".safetensors", ".parquet"):
+        if bad and (self.random.random() < 0.5 or suffix in (".h5", ".safetensors", ".parquet")):
             return hostile_file(folder, self.random.choice(KINDS), suffix)
         table: list[dict[str, Any]] = rows()
-        if self.random.random() < 0.5:
+        if bad:
             values = CELLS if suffix == ".csv" else VALUES
             for row in table[self.random.randrange(12) :][: self.random.choice((1, 12))]:
                 row[self.random.choice(list(row))] = self.random.choice(values)

@@ -145,7 +145,7 @@ def _yaml_scalar(text: str) -> str:
 def _any_yaml_rows(path: Path) -> Iterator[_Row]:
     """The rows of any YAML list of mappings; every scalar is a text, as it is written."""
     from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
         rows = YAML(typ="base", pure=True).load(path.read_text(encoding="utf-8-sig"))
@@ -154,6 +154,8 @@ def _any_yaml_rows(path: Path) -> Iterator[_Row]:
         raise AssayError(f"{path}{line}: not YAML: {error.problem}") from error
     except RecursionError as error:
         raise AssayError(f"{path} is nested too deeply") from error
+    except YAMLError as error:  # of a character that no YAML has
+        raise AssayError(f"{path}: not YAML: {error}") from error
     if not isinstance(rows, list):
         raise AssayError(f"{path}: expected a list of mappings with {', '.join(FIELDS)}")
     for number, row in enumerate(rows, 1):
