@@ -13,6 +13,7 @@ NO_RESULT = frozenset(
         "assay/errors.py",
         "stages/preferences/asking_progress.py",
         "stages/shared/cli.py",
+        "stages/shared/counts.py",
         "stages/shared/display.py",
         "stages/shared/outputs.py",
         "stages/shared/progress.py",
