@@ -126,7 +126,7 @@ def chosen(adapters: list[str], texts: list[str], plan: Path | None) -> tuple[li
     from assay.storage.settings import parse_settings
     from assay.studies.oocr.vectors.inputs import VectorPlan
 
-    if (plan is None) == (not adapters and not texts):
+    if (plan is None) != bool(adapters and texts) or (plan is not None and (adapters or texts)):
         raise AssayError("give --adapters and --texts, or --plan alone")
     if plan is None:
         return adapters, texts
