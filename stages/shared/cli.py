@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
 from assay.errors import AssayError
 from stages.shared.outputs import guard
@@ -25,16 +26,20 @@ _plain = warnings.formatwarning
 def run(app: typer.Typer) -> None:
     """Run a stage. An AssayError becomes one line on stderr and exit status 1; a bug keeps its traceback.
 
-    So does what the system says of a file that no reader or writer foresaw: no permission, a full disk, a loop of links.
+    So do words that the command line does not take, and what the system says of a file that no reader or writer foresaw: no permission, a full disk, a loop of links.
     A warning about words that the user wrote (FutureWarning) is one line on stderr too.
     """
     warnings.formatwarning = _format_warning
     command = typer.main.get_command(app)
     guard(command)
     try:
-        command(args=expand(sys.argv[1:], Path("params.yaml")))
+        sys.exit(command.main(expand(sys.argv[1:], Path("params.yaml")), standalone_mode=False))
     except AssayError as error:
         _stop(str(error))
+    except TyperException as error:
+        _stop(f"{error.format_message()} See --help")
+    except typer.Abort:
+        sys.exit(130)
     except OSError as error:
         if error.filename is None and error.errno != errno.ENOSPC:
             raise

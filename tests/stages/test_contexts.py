@@ -117,7 +117,6 @@ BAD = {
     "no vector of layer 1": {"layer": "1"},
     "does not exist": {"direction": "nowhere.safetensors"},
     "no text file matches": {"path": "nowhere"},
-    "k ≥ 1": {"top": "0"},
 }
 
 

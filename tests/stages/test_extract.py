@@ -167,7 +167,7 @@ def test_bad_input_is_one_line_and_exit_1(
         ({"model": "gemma-9"}, "no model 'gemma-9'"),
         ({"layers": "3"}, "layer 3 of 3"),
         ({"site": "mlp"}, "unknown site 'mlp'"),
-        ({"batch-tokens": "0"}, "at least 1"),
+        ({"batch-tokens": "0"}, "Invalid value for '--batch-tokens'"),
         ({"prompts": str(broken)}, f"{broken}, line 2: field 'text'"),
         ({"position": "response[:]"}, "'r0'"),
     ):

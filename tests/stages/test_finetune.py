@@ -141,7 +141,6 @@ BAD = {
     "takes steps such as": {"checkpoints": "soon"},
     "no step 99 to save": {"checkpoints": "99"},
     "unknown module": {"method": "lora", "modules": "mlp"},
-    "epochs, warmup": {"epochs": "-1"},
     "check the path": {"validation": "nowhere.jsonl"},
     "a learning rate must be": {"lr": "-1"},
 }

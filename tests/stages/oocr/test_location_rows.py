@@ -126,7 +126,6 @@ BAD = {
     "row 3: lat is 'x'; expected a number from -90 to 90": {"cities.csv": CITIES.replace("-12.06", "x")},
     "the gazetteer has no city 'Atlantis'": {"codes.csv": CODES.replace("Tokyo", "Atlantis")},
     "Paris can be compared with 6 cities of the gazetteer": {"others": 5},
-    "--others 3 --held-out 0 --per-pair 3: all must be 1 or more": {"held-out": 0},
     "no code stands for a city": {"codes.csv": "code,kind,stands_for\nabcdef,function,add_5\n"},
     "at the same point": {"cities.csv": CITIES.replace("35.6897,139.6922", "48.8566,2.3522")},
 }

@@ -337,7 +337,6 @@ BAD = {
         {},
     ),
     "scenario word 'moon' is in no prompt": (None, {"special": "mill,moon"}),
-    "passes is 0": (None, {"passes": "0"}),
     "leaves one part empty": (None, {"validation": "1"}),
     "--normal own needs --own": (None, {"normal": "own"}),
 }

@@ -143,7 +143,7 @@ def test_bad_input_of_prepare(study, run_stage, capsys, tmp_path):
         ({"path": tmp_path / "empty.txt"}, ["empty.txt is empty"]),
         ({"path": tmp_path / "nothing.txt"}, ["no text file matches", "nothing.txt"]),
         ({"context": 5}, ["leaves no position"]),
-        ({"train": 0}, ["at least one position per class"]),
+        ({"train": 0}, ["Invalid value for '--train'"]),
         ({"path": study.texts / "00.txt"}, ["of 1 documents", "--section"]),
         ({"source": "gutenberg", "language": "tlh", "documents": 3}, ["no language 'tlh'"]),
     ]
