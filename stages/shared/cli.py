@@ -33,7 +33,7 @@ def run(app: typer.Typer) -> None:
     command = typer.main.get_command(app)
     guard(command)
     try:
-        sys.exit(command.main(expand(sys.argv[1:], Path("params.yaml")), standalone_mode=False))
+        sys.exit(command.main(expand(sys.argv[1:], Path("params.yaml")), standalone_mode=False) or 0)
     except AssayError as error:
         _stop(str(error))
     except TyperException as error:
