@@ -1,7 +1,8 @@
 """CSV files: ours, and those that people write, read strictly: a row has as many values as the header has names, so no column shifts."""
 
 import csv
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pandas as pd
 from assay.errors import AssayError
 from assay.storage.files import write_text
 
+QUOTED_THEN_BLANKS = re.compile(r'("(?:[^"]|"")*")[ \t]+(?=[,\r\n]|$)|"(?:[^"]|"")*"')
 LONGEST_VALUE = 2**31 - 1  # characters; the csv module stops at 131,072 otherwise
 BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": False}
 
@@ -100,9 +102,11 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
     csv.field_size_limit(LONGEST_VALUE)
     try:
         with open(path, encoding="utf-8-sig", newline="") as handle:
-            reader = csv.reader(handle, strict=True)
+            lines = _Lines(handle)
+            reader = csv.reader(lines, strict=True)
             line = 1
             for values in reader:
+                lines.quoted = False
                 if values:
                     yield line, values
                 line = reader.line_num + 1
@@ -112,6 +116,25 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise AssayError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from error
     except csv.Error as error:
         raise AssayError(f"{path}, line {line}: not a CSV table: {error}") from error
+
+
+class _Lines:
+    """The lines of a CSV without the blanks after a closing quote, which published tables have and a strict reader refuses."""
+
+    def __init__(self, lines: Iterable[str]):
+        self._lines = iter(lines)
+        self.quoted = False  # the next line begins within quotes; the reader's owner resets it after each row
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        opened = '"' * self.quoted
+        self.quoted ^= bool(line.count('"') % 2)
+        if '" ' not in line and '"\t' not in line:
+            return line
+        return QUOTED_THEN_BLANKS.sub(lambda found: found[1] or found[0], opened + line)[len(opened) :]
 
 
 def _check_header(path: Path, names: Sequence[str], columns: Sequence[str]) -> None:

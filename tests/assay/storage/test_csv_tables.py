@@ -40,6 +40,16 @@ def test_rows_come_with_their_lines_and_values_as_written(tmp_path):
     ]
 
 
+def test_blanks_after_a_closing_quote_are_no_part_of_the_value(tmp_path):
+    text = 'a,b\n"x","y" \n"one\ntwo" ,"say ""hi"" , then"\t\n5" screen,"k "\n"""" , z \n'
+    assert [list(row.values()) for _, row in iter_rows(write(tmp_path, text), ())] == [
+        ["x", "y"],
+        ["one\ntwo", 'say "hi" , then'],
+        ['5" screen', "k "],
+        ['"', " z "],
+    ]
+
+
 def test_a_table_without_rows_has_its_columns(tmp_path):
     assert list(read_table(write(tmp_path, "id,text\n"), ("id",))) == ["id", "text"]
 
