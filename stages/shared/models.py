@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from assay.errors import AssayError
+from assay.models.pin_files import read_pin
 from assay.models.registry import ModelEntry, Pin, parse_registry, unknown_alias
-from assay.storage.json_text import read_document
 from stages.shared.cli import read_mapping
 
 
@@ -53,15 +53,6 @@ def read_registry(params: Path) -> dict[str, ModelEntry]:
         return parse_registry(values["models"])
     except AssayError as error:
         raise AssayError(f"{params}: {error}") from error
-
-
-def read_pin(path: Path) -> Pin:
-    """The pin in a JSON file. Raises AssayError that names the file when it holds none."""
-    value = read_document(path)
-    try:
-        return Pin.from_json(value)
-    except AssayError as error:
-        raise AssayError(f"{path}: {error}") from error
 
 
 def _check_trust(pin: Pin, path: str, params: Path) -> None:

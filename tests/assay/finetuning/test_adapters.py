@@ -9,6 +9,7 @@ import peft
 import pytest
 import torch
 from safetensors import safe_open
+from support.damage import unnoticed
 from support.toy_adapters import info
 from support.toy_models import save
 from support.toy_tokenizers import gemma3
@@ -102,6 +103,25 @@ def test_what_is_loaded_is_what_was_trained(name: str, loaded: LoadedModel, tmp_
         assert (info.seed, info.lr, info.step, info.pin) == (run.seed, 0.05, 4, loaded.pin.fingerprint)
     assert torch.equal(loaded.model(input_ids=ids).logits, plain)
     assert not hasattr(loaded.model, "peft_config")
+
+
+@pytest.mark.parametrize("name", ["one vector", "lora"])
+def test_another_byte_in_any_file_is_damage(name: str, loaded: LoadedModel, tmp_path: Path) -> None:
+    learn(loaded, SHAPES[name], tmp_path, [Run(0, 0.05)])
+    folder = tmp_path / "0-4"
+
+    def read() -> None:
+        with open_adapter(folder, loaded):
+            pass
+
+    assert {path.name: unnoticed(path, read, flips=40) for path in folder.iterdir()} == {
+        path.name: [] for path in folder.iterdir()
+    }
+    fields = json.loads((folder / "adapter.json").read_text())
+    for name in ("digest", "files"):  # as earlier versions wrote it
+        fields.pop(name, None)
+    (folder / "adapter.json").write_text(json.dumps(fields))
+    read()
 
 
 def test_vector_files_hold_all_to_reapply_them(loaded: LoadedModel, tmp_path: Path) -> None:
