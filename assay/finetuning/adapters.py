@@ -169,8 +169,8 @@ def open_adapter(folder: Path, loaded: LoadedModel) -> Iterator[Adapted]:
         return
     from peft import PeftModel
 
-    _check_files(folder)
     _check_numbers(folder / _PEFT_CONFIG)
+    _check_files(folder)
     try:
         wrapped = PeftModel.from_pretrained(loaded.model, folder)
     except (OSError, ValueError, SafetensorError) as error:

@@ -59,11 +59,11 @@ def open_tensors(path: Path, key: str, what: str) -> Iterator[TensorFile]:
     reads it may find out: a missing array or field (KeyError, TypeError, ValueError) is an unreadable file.
     """
     try:
-        check_seal(path)
         with safe_open(path, framework="np") as file:
             metadata = (file.metadata() or {}).get(key)
             if metadata is None:
                 raise AssayError(f"{path} is a safetensors file but holds no {what}; give another file")
+            check_seal(path)
             about = json.loads(metadata)
             if not is_seal(about.pop(_DIGEST, BLANK)):
                 raise ValueError("its digest is none")

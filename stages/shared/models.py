@@ -6,6 +6,7 @@ from assay.errors import AssayError
 from assay.models.pin_files import read_pin
 from assay.models.registry import ModelEntry, Pin, parse_registry, unknown_alias
 from stages.shared.cli import read_mapping
+from stages.shared.outputs import also_read
 
 
 def resolve_model(model: str, params: Path) -> Pin:
@@ -18,6 +19,7 @@ def resolve_model(model: str, params: Path) -> Pin:
         pin = read_pin(Path(model))
         if pin.trust_remote_code:
             _check_trust(pin, model, params)
+        _keep(pin)
         return pin
     folder = Path(model)
     entries = {} if folder.is_dir() and not params.exists() else read_registry(params)
@@ -30,7 +32,16 @@ def resolve_model(model: str, params: Path) -> Pin:
         )
     from assay.models.loading import make_pin
 
-    return make_pin(entry)
+    pin = make_pin(entry)
+    _keep(pin)
+    return pin
+
+
+def _keep(pin: Pin) -> None:
+    """Raise AssayError where an output of the command would replace a file of the model, or its folder."""
+    if pin.kind == "folder":
+        folder = Path(pin.source).expanduser()
+        also_read(f"the model {pin.alias}", [folder, *folder.glob("*")])
 
 
 def base_of(alias: str, params: Path) -> str:
