@@ -36,7 +36,10 @@ _PEFT_WEIGHTS = "adapter_model.safetensors"
 FILES = (DESCRIPTION, VECTORS, _PEFT_CONFIG, _PEFT_WEIGHTS)
 """Every file of an adapter's folder."""
 _KEY = "assay.vectors"
-_FILES, _DIGEST = "files", "digest"  # of the description: SHA-256 of PEFT's files, and of the description itself
+_FILES, _DIGEST = (
+    "files",
+    "digest",
+)  # of the description: SHA-256 of PEFT's files, and of the description itself
 
 
 @dataclass(frozen=True)

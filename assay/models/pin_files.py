@@ -23,7 +23,9 @@ def read_pin(path: Path) -> Pin:
     Raises AssayError that names the file when it holds none, or one that is not as it was written.
     """
     value = read_document(path)
-    fields = {name: one for name, one in value.items() if name != _DIGEST} if isinstance(value, dict) else value
+    fields = (
+        {name: one for name, one in value.items() if name != _DIGEST} if isinstance(value, dict) else value
+    )
     try:
         pin = Pin.from_json(fields)
     except AssayError as error:

@@ -13,7 +13,9 @@ from assay.storage.files import write_text
 QUOTED_THEN_BLANKS = re.compile(r'("(?:[^"]|"")*")[ \t]+(?=[,\r\n]|$)|"(?:[^"]|"")*"')
 LONGEST_VALUE = 2**31 - 1  # characters; the csv module stops at 131,072 otherwise
 WHOLE_NUMBER = r"\s*-?(?:0|[1-9][0-9]{0,17})\s*"
-NUMBER = re.compile(r"\s*[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*|\s*[+-]?inf\s*")
+NUMBER = re.compile(
+    r"\s*[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*|\s*[+-]?inf\s*"
+)
 BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": False}
 
 
@@ -55,7 +57,10 @@ def read_numbers(path: Path, columns: Sequence[str], *, texts: Sequence[str] = (
     No name is taken for a missing value (NA, null and nan are names) or for a number that is not written as one (001, 1_000).
     """
     table = read_table(path, columns)
-    return table.apply(lambda column: column if column.name in texts else _converted(column))
+    for name in table:
+        if name not in texts:
+            table[name] = _converted(table[name])
+    return table
 
 
 def parse_boolean(where: str, text: str) -> bool:
@@ -75,7 +80,9 @@ def _converted(column: pd.Series) -> pd.Series:
         return column.mask(column == "")
     if len(filled) == len(column) > 0 and filled.str.fullmatch(WHOLE_NUMBER).all():
         return column.astype("int64")
-    return pd.Series([float(value or "nan") for value in column], column.index, dtype="float64", name=column.name)
+    return pd.Series(
+        [float(value or "nan") for value in column], column.index, dtype="float64", name=column.name
+    )
 
 
 def _opened(path: Path, columns: Sequence[str]) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]]]:

@@ -43,7 +43,9 @@ class Asking:
     mode: Annotated[
         Mode, typer.Option(help="generation, exact label probabilities (both of --model), or an endpoint")
     ]
-    temperature: Annotated[float, typer.Option(help="of sampling; 0 takes the most probable token", min=0)]
+    temperature: Annotated[
+        float, typer.Option(help="of sampling; 0 takes the most probable token", callback=counts.temperature)
+    ]
     seed: Annotated[
         int,
         typer.Option(

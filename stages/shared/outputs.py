@@ -73,7 +73,12 @@ def also_read(name: str, paths: Iterable[Path]) -> None:
     the files in a folder. Call it before any work. Raises AssayError as `check` does.
     """
     outputs = _outputs.get()
-    check(outputs[FILE], outputs[FOLDER], outputs[WHOLE], {name: [path for path in paths if os.path.exists(path)]})
+    check(
+        outputs[FILE],
+        outputs[FOLDER],
+        outputs[WHOLE],
+        {name: [path for path in paths if os.path.exists(path)]},
+    )
 
 
 def check(

@@ -120,7 +120,9 @@ def test_all_readers_read_the_same_values(tmp_path):
     assert table["x"].tolist() == [0.1, 0.1 + 0.2]
 
 
-@pytest.mark.parametrize("value", ["001", "1_000", "0x1", "nan", "NA", "1 2", "--1", "1e", "infinity", "True"])
+@pytest.mark.parametrize(
+    "value", ["001", "1_000", "0x1", "nan", "NA", "1 2", "--1", "1e", "infinity", "True"]
+)
 def test_what_is_not_written_as_a_number_is_none(tmp_path, value):
     assert read_numbers(write(tmp_path, f"a,b\n{value},1\n2,1\n"), ("a",))["a"].tolist() == [value, "2"]
 

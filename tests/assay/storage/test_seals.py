@@ -23,9 +23,13 @@ def test_another_byte_anywhere_is_damage(tmp_path):
     path = tmp_path / "f"
     path.write_bytes(sealed(bytes(300) + BLANK.encode() + b"rest"))
     inside = unnoticed(path, lambda: check_seal(path), flips=1000)
-    assert all(300 <= place < 313 for place in inside)  # the mark itself: whoever reads the format looks for it
+    assert all(
+        300 <= place < 313 for place in inside
+    )  # the mark itself: whoever reads the format looks for it
     path.write_bytes(path.read_bytes() + b"\n")
-    with pytest.raises(AssayError, match="f is damaged: its bytes are not those that were written; make it again"):
+    with pytest.raises(
+        AssayError, match="f is damaged: its bytes are not those that were written; make it again"
+    ):
         check_seal(path)
 
 

@@ -41,7 +41,9 @@ def invoke(study: Path, out: Path, words: str) -> Result:
 ALL = "--adapter @vec --adapter low=@lora --questions @quiz.jsonl --questions barks=@dog.jsonl"
 
 
-@pytest.mark.parametrize("out", ["quiz.jsonl", "lora/adapter_model.safetensors", "lora/adapter.json", "model/config.json"])
+@pytest.mark.parametrize(
+    "out", ["quiz.jsonl", "lora/adapter_model.safetensors", "lora/adapter.json", "model/config.json"]
+)
 def test_an_output_that_is_an_input_named_in_the_plan_is_refused(
     study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], out: str
 ) -> None:

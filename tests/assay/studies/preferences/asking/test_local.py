@@ -103,7 +103,12 @@ def test_reasoning_is_asked_for_where_the_user_says_so(monkeypatch, loaded):
     monkeypatch.setattr(loaded.tokenizer, "chat_template", template)
     prompts = []
     module = "assay.studies.preferences.asking.local"
-    monkeypatch.setattr(f"{module}.generate", lambda model, tokenizer, records, **_: prompts.extend(records) or [])
+
+    def generate(_model, _tokenizer, records, **_options):
+        prompts.extend(records)
+        return []
+
+    monkeypatch.setattr(f"{module}.generate", generate)
     for thinking in (False, True):
         list(backend(loaded, thinking=thinking).ask(questions(1)))
     rendered = [loaded.tokenizer.decode(encode(loaded.tokenizer, record).ids) for record in prompts]
