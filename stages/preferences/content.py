@@ -45,8 +45,8 @@ def content(
     from assay.storage.files import write_json
     from assay.studies.preferences.probing.content import encode_texts
     from assay.studies.preferences.probing.content_study import content_estimates
-    from assay.studies.preferences.probing.topic_folds import parse_hold_out
     from assay.studies.preferences.probing.inputs import keep_tasks
+    from assay.studies.preferences.probing.topic_folds import parse_hold_out
     from assay.studies.preferences.utilities.task_files import read_texts
     from assay.studies.preferences.utilities.topics import read_topics
     from assay.studies.preferences.utilities.utility_files import read_utilities

@@ -98,7 +98,9 @@ REPLIES = (
 @pytest.fixture(scope="module")
 def server():
     """An endpoint that answers some questions, and others as broken servers do."""
-    with ScriptedServer(lambda body, attempt: REPLIES[(len(json.dumps(body)) * 7 + attempt) % len(REPLIES)]) as one:
+    with ScriptedServer(
+        lambda body, attempt: REPLIES[(len(json.dumps(body)) * 7 + attempt) % len(REPLIES)]
+    ) as one:
         yield one.url
 
 

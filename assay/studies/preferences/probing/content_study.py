@@ -108,7 +108,10 @@ def content_estimates(
     grouped = GroupedRidge(X, y, topics)
     by_topic, fixed = (
         FoldScores.of_target(
-            leave_groups_out(grouped, alphas=grid, size=hold_out, minimum=minimum_topic, chosen=chosen), 0, y, topics
+            leave_groups_out(grouped, alphas=grid, size=hold_out, minimum=minimum_topic, chosen=chosen),
+            0,
+            y,
+            topics,
         )
         for grid in (alphas, [scaled.alpha])
     )

@@ -21,7 +21,9 @@ def parse_hold_out(words: Sequence[str], topics: Topics, codes: Ints) -> tuple[i
     """
     if any(word.strip().isdecimal() and word.strip() not in topics.names for word in words):
         if len(words) > 1 or not 1 <= len(words[0].strip()) <= 6 or int(words[0]) < 1:
-            raise AssayError(f"--hold-out takes one number from 1, or names of topics, found {', '.join(words)[:60]}")
+            raise AssayError(
+                f"--hold-out takes one number from 1, or names of topics, found {', '.join(words)[:60]}"
+            )
         return int(words[0]), None
     return 1, [_numbers(word, topics, codes) for word in words]
 
@@ -31,10 +33,14 @@ def _numbers(word: str, topics: Topics, codes: Ints) -> Groups:
     names = [word] if word in topics.names else [name.strip() for name in word.split(",")]
     for name in names:
         if name not in topics.names:
-            raise AssayError(f"--hold-out {word}: no task has the topic {name!r}; there are {', '.join(topics.names)}")
+            raise AssayError(
+                f"--hold-out {word}: no task has the topic {name!r}; there are {', '.join(topics.names)}"
+            )
     numbers = tuple(sorted({topics.names.index(name) for name in names}))
     if len(numbers) < len(names):
         raise AssayError(f"--hold-out {word} names a topic twice")
     if np.isin(codes, numbers).sum() < SMALLEST:
-        raise AssayError(f"--hold-out {word}: fewer than {SMALLEST} tasks of these topics have a utility and a text")
+        raise AssayError(
+            f"--hold-out {word}: fewer than {SMALLEST} tasks of these topics have a utility and a text"
+        )
     return numbers

@@ -60,7 +60,9 @@ def with_truth(layers: Sequence[LayerDeltas], path: Path) -> tuple[list[LayerDel
     that bring a truth of their own.
     """
     if any(layer.points.truth is not None for layer in layers):
-        raise AssayError(f"the deltas say what their conditions aim at; leave {path} out, or the column 'truth'")
+        raise AssayError(
+            f"the deltas say what their conditions aim at; leave {path} out, or the column 'truth'"
+        )
     aims: dict[tuple[str, str], float] = {}
     for line, row in iter_rows(path, ("condition_id", "task_id", "truth")):
         aim = _number(f"{path}, line {line}", "truth", row["truth"])
@@ -73,7 +75,10 @@ def with_truth(layers: Sequence[LayerDeltas], path: Path) -> tuple[list[LayerDel
     if not any(aims[point] for point in known & set(aims)):
         raise AssayError(f"{path} names no point that a condition aims at; check its conditions and tasks")
     found = [
-        replace(layer, points=replace(layer.points, truth=np.array([aims.get(p, 0.0) for p in _places(layer.points)])))
+        replace(
+            layer,
+            points=replace(layer.points, truth=np.array([aims.get(p, 0.0) for p in _places(layer.points)])),
+        )
         for layer in layers
     ]
     return found, len(set(aims) - known)

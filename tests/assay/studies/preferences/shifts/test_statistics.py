@@ -328,7 +328,9 @@ def test_the_published_correlations_on_target(tmp_path):
     ],
 )
 def test_a_truth_that_is_none_is_named(tmp_path, rows, message):
-    points = Points(np.array(["c1", "c1"]), np.array(["t1", "t2"]), np.array([0.5, 0.1]), np.array([1.0, 0.0]))
+    points = Points(
+        np.array(["c1", "c1"]), np.array(["t1", "t2"]), np.array([0.5, 0.1]), np.array([1.0, 0.0])
+    )
     path = tmp_path / "truth.csv"
     path.write_text(f"condition_id,task_id,truth\n{rows}")
     with pytest.raises(AssayError, match=message):
@@ -336,7 +338,7 @@ def test_a_truth_that_is_none_is_named(tmp_path, rows, message):
     path.write_text("condition_id,task_id,truth\nc1,t2,-1\nc9,t2,1\n")
     (found,), unmatched = with_truth([LayerDeltas("", points, 0)], path)
     assert (found.points.truth.tolist(), unmatched) == ([0, -1], 1)
-    with pytest.raises(AssayError, match="leave .*truth.csv out"):
+    with pytest.raises(AssayError, match=r"leave .*truth\.csv out"):
         with_truth([found], path)
 
 
