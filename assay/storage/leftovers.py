@@ -43,7 +43,7 @@ def is_temporary(path: Path) -> bool:
 
 def final_path(path: Path) -> Path:
     """Where a file will be: one in the temporary folder of a folder that is being written is shown as in that folder."""
-    parts = []
+    parts: list[str] = []
     for part in path.parts:
         if parts and _TEMPORARY.fullmatch(parts[-1]) and part == NEW:
             parts[-1] = parts[-1][1 : -len(".12345678.tmp")]

@@ -33,5 +33,5 @@ def test_a_pin_of_an_earlier_version_has_no_digest_and_is_read(tmp_path):
     write_json(tmp_path / "pin.json", PIN.to_json())
     assert read_pin(tmp_path / "pin.json") == PIN
     (tmp_path / "pin.json").write_text("[1]")
-    with pytest.raises(AssayError, match="pin.json: a pin must be a JSON object"):
+    with pytest.raises(AssayError, match=r"pin\.json: a pin must be a JSON object"):
         read_pin(tmp_path / "pin.json")

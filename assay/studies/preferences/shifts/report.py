@@ -69,7 +69,7 @@ def target_metrics(aimed: Points, resampling: Resampling) -> dict[str, float | i
         **target.sign.metrics("target_sign"),
         "target_permutation_p": target.permutation_p,
     }
-    if len(np.unique(aimed.truth)) > 1:
+    if aimed.truth is not None and np.ptp(aimed.truth) > 0:
         by_behaviour, by_probe = truth_correlations(aimed, resampling=resampling)
         metrics |= by_behaviour.metrics("target_truth_behaviour_pearson")
         metrics |= by_probe.metrics("target_truth_probe_pearson")
