@@ -1,5 +1,6 @@
 """Pinning a model and loading exactly what was pinned."""
 
+import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,12 +19,14 @@ from assay.errors import AssayError
 from assay.models import hub
 from assay.models.architecture import Architecture, Family, find_family, locate, read_sizes
 from assay.models.devices import input_device
+from assay.models.gguf import gguf_hash, unpacked
 from assay.models.memory import keep_freed_memory
-from assay.models.registry import Dtype, ModelEntry, Pin
+from assay.models.registry import Dtype, Kind, ModelEntry, Pin
+from assay.models.sources import kind_of, local_path
 from assay.storage.files import hash_folder
 from assay.storage.fingerprints import text_hash
 
-_DAMAGE = (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+_DAMAGE = (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, struct.error)
 """What transformers raises for a value in a file of a model that is not what it should be."""
 _HEADROOM = 0.8  # share of a GPU's memory that weights may take before the model is spread; the rest is for activations
 
@@ -46,13 +49,15 @@ class LoadedModel:
 def make_pin(entry: ModelEntry) -> Pin:
     """Resolve a registry entry: hub commit or content hash, sizes, dtype rule, tokenizer.
 
-    Weights are hashed (folder) but not loaded; of a hub model only the small files are downloaded. Raises AssayError
+    Weights are hashed (folder, GGUF file) but not loaded; of a hub model only the small files are downloaded. Raises AssayError
     when the source does not exist, is of an unsupported architecture or would overflow in the asked dtype.
     """
-    kind = "folder" if is_folder(entry.source) else "hub"
-    folder = (
-        _folder(entry.source) if kind == "folder" else hub.fetch(entry.source, entry.revision, weights=False)
-    )
+    kind = kind_of(entry.source)
+    content_hash = None if kind == "hub" else _content_hash(entry.source, kind)
+    if content_hash is None:
+        folder = hub.fetch(entry.source, entry.revision, weights=False)
+    else:
+        folder = _local_folder(entry.source, kind, content_hash)
     config = _read_config(folder, entry.source, trust_remote_code=entry.trust_remote_code)
     family = find_family(config.model_type)
     tokenizer = _read_tokenizer(folder, entry.source, trust_remote_code=entry.trust_remote_code)
@@ -60,9 +65,9 @@ def make_pin(entry: ModelEntry) -> Pin:
     return Pin(
         alias=entry.alias,
         source=entry.source,
-        kind="folder" if kind == "folder" else "hub",
-        revision=None if kind == "folder" else hub.commit_of(folder),
-        content_hash=hash_folder(folder) if kind == "folder" else None,
+        kind=kind,
+        revision=hub.commit_of(folder) if kind == "hub" else None,
+        content_hash=content_hash,
         base=entry.base,
         model_type=config.model_type,
         **asdict(read_sizes(config)),
@@ -142,29 +147,36 @@ def runtime_dtype(pin: Pin) -> torch.dtype:
     return dtype
 
 
-def is_folder(source: str) -> bool:
-    """Whether a source means a folder: it is one, or is written as a path; a hub name has at most one slash."""
-    return Path(source).is_dir() or source.startswith((".", "/", "~")) or source.count("/") > 1
-
-
-def _folder(source: str) -> Path:
-    folder = Path(source).expanduser()
-    if not (folder / "config.json").is_file():
+def _content_hash(source: str, kind: Kind) -> str:
+    """SHA-256 of a folder or GGUF file. Raises AssayError where there is none."""
+    place = local_path(source)
+    if kind == "gguf":
+        return gguf_hash(place)
+    if not (place / "config.json").is_file():
         raise AssayError(
             f"{source} is not a Hugging Face model folder (it has no config.json); check the path, or make it with `dvc repro`"
         )
-    return folder
+    return hash_folder(place)
+
+
+def _local_folder(source: str, kind: Kind, content_hash: str) -> Path:
+    """The Hugging Face folder of a source that is not on the hub: it itself, or what the GGUF file was turned into."""
+    place = local_path(source)
+    if kind == "folder":
+        return place
+    with _reading(f"cannot read the GGUF file {source}"):
+        return unpacked(place, content_hash)
 
 
 def _pinned_folder(pin: Pin, *, weights: bool) -> Path:
-    if pin.kind == "hub":
+    if pin.content_hash is None:
         folder = hub.fetch(pin.source, pin.revision, weights=weights)
     else:
-        folder = _folder(pin.source)
-        if weights and hash_folder(folder) != pin.content_hash:
+        if (weights or pin.kind == "gguf") and _content_hash(pin.source, pin.kind) != pin.content_hash:
             raise AssayError(
                 f"{pin.source} has changed since it was pinned; rerun the pin stage (`dvc repro pin`)"
             )
+        folder = _local_folder(pin.source, pin.kind, pin.content_hash)
     _check_sizes(pin, _read_config(folder, pin.source, trust_remote_code=pin.trust_remote_code))
     return folder
 

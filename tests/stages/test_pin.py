@@ -177,5 +177,6 @@ def test_the_registry_of_this_repository_has_the_ready_entries():
     others = ["organism", "organism-base", "gemma-2-2b", "gemma-2-9b", "llama-3.1-8b", "qwen3-4b", "qwen3-8b"]
     assert set(gemma + others) <= set(registry)
     assert registry["organism"].base == "organism-base"
+    assert registry["smollm2-135m-it"].source.startswith("pypi:")
     assert not any(entry.trust_remote_code for entry in registry.values())
     assert {entry.dtype for entry in registry.values()} == {None}

@@ -11,7 +11,7 @@ from support import toy_models, toy_tokenizers
 
 from assay.errors import AssayError
 from assay.models.architecture import FAMILIES
-from assay.models.loading import choose_dtypes, is_folder, load_model, load_tokenizer, make_pin, runtime_dtype
+from assay.models.loading import choose_dtypes, load_model, load_tokenizer, make_pin, runtime_dtype
 from assay.models.registry import ModelEntry
 from assay.prompts.records import PromptRecord
 from assay.prompts.tokenization import encode
@@ -220,21 +220,6 @@ def test_gemma2_attention_soft_caps(folders):
     assert loaded.model.config._attn_implementation == "eager"
     loaded = load_model(make_pin(ModelEntry(alias="m", source=str(folders["gemma3"]))))
     assert loaded.model.config._attn_implementation == "sdpa"
-
-
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [
-        ("google/gemma-3-1b-it", False),
-        ("gpt2", False),
-        ("data/organism/chat", True),
-        ("./x", True),
-        ("/x/y", True),
-        ("~/x", True),
-    ],
-)
-def test_folders_and_hub_names(source, expected):
-    assert is_folder(source) is expected
 
 
 def test_remote_code_is_off_unless_the_entry_turns_it_on(llama, tmp_path):
