@@ -5,6 +5,7 @@ from pathlib import Path
 from assay.errors import AssayError
 from assay.models.pin_files import read_pin
 from assay.models.registry import ModelEntry, Pin, parse_registry, unknown_alias
+from assay.models.sources import local_path
 from stages.shared.cli import read_mapping
 from stages.shared.outputs import also_read
 
@@ -40,10 +41,13 @@ def resolve_model(model: str, params: Path) -> Pin:
 
 
 def _keep(pin: Pin) -> None:
-    """Raise AssayError where an output of the command would replace a file of the model, or its folder."""
-    if pin.kind == "folder":
-        folder = Path(pin.source).expanduser()
-        also_read(f"the model {pin.alias}", [folder, *folder.glob("*")])
+    """Raise AssayError where an output of the command would replace a file of the model, or its folder; a hub model has none here.
+
+    Raises it too where the model's package is not installed.
+    """
+    if pin.kind != "hub":
+        place = local_path(pin.source)
+        also_read(f"the model {pin.alias}", [place, *place.glob("*")])
 
 
 def base_of(alias: str, params: Path) -> str:
