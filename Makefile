@@ -52,7 +52,7 @@ constraints: $(STAMP) ## resolve pyproject.toml anew for every platform (needs u
 		--custom-compile-command "make constraints" pyproject.toml -o constraints.txt
 
 # The stamp is written last, so a failed install is tried again.
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt tools/models.txt
 	@rm -f $@
 	@PYTHON="$(PYTHON)" sh tools/make_venv.sh .venv
 	@sh tools/install.sh .venv dev
