@@ -25,9 +25,10 @@ from stages.shared.token_budget import BATCH_TOKENS_HELP, token_budget
 
 if TYPE_CHECKING:
     from assay.generation.endpoint import Endpoint
+    from assay.prompts.choice_template import Template
     from assay.studies.preferences.asking.asking import Backend
 
-Mode = Literal["local", "label-probability", "openai"]
+Mode = Literal["local", "label-probability", "constrained", "openai"]
 
 ANSWER_LOCAL, ANSWER_REMOTE = (
     16,
@@ -40,7 +41,10 @@ class Asking:
     """The options that choose a backend. A command with `@grouped_options` that takes an `Asking` has them all."""
 
     mode: Annotated[
-        Mode, typer.Option(help="generation, exact label probabilities (both of --model), or an endpoint")
+        Mode,
+        typer.Option(
+            help="generation, exact label probabilities, the labels alone (all of --model), or an endpoint"
+        ),
     ]
     temperature: Annotated[float, typer.Option(help="of sampling; 0 takes the most probable token", min=0)]
     seed: Annotated[
@@ -59,6 +63,13 @@ class Asking:
     key_variable: KeyOption = "OPENAI_API_KEY"
     concurrency: ConcurrencyOption = 20
     timeout: TimeoutOption = 60.0
+    template: Annotated[
+        str,
+        typer.Option(
+            help="how it is asked: completion_preference, would_rather, like_better, plain_text, or a JSON file"
+        ),
+    ] = "completion_preference"
+    labels: Annotated[str | None, typer.Option(help="A,B: other labels than the template's")] = None
     max_new_tokens: Annotated[
         int | None,
         typer.Option(
@@ -83,6 +94,24 @@ class Asking:
         for url, name in (("endpoint", "endpoint_model"), ("judge_endpoint", "judge_model")):
             if (getattr(self, url) is None) != (getattr(self, name) is None):
                 raise AssayError(f"give --{url.replace('_', '-')} and --{name.replace('_', '-')} together")
+        if self.mode == "constrained" and self.judge_endpoint is not None:
+            raise AssayError(
+                "mode constrained leaves nothing for a judge to read; leave --judge-endpoint out"
+            )
+        if self.mode != "constrained" and (self.asked.opening or not self.asked.chat):
+            raise AssayError(
+                f"template {self.template} begins the answer itself or is plain text, which only --mode constrained asks"
+            )
+
+    @property
+    def asked(self) -> "Template":
+        """The template, with the labels asked for."""
+        from assay.prompts.choice_template import choose_template
+
+        labels = None if self.labels is None else self.labels.split(",")
+        if labels is not None and len(labels) != 2:
+            raise AssayError(f"--labels {self.labels!r} must be two labels with a comma between, such as A,B")
+        return choose_template(self.template, labels)
 
     @property
     def answer_tokens(self) -> int:
@@ -109,7 +138,6 @@ def open_backend(asking: Asking) -> Iterator["Backend"]:
         yield _local(asking)
         return
     from assay.generation.endpoint import ChatApi
-    from assay.prompts.choice_template import COMPLETION_PREFERENCE
     from assay.studies.preferences.asking.judge import ChoiceJudge
     from assay.studies.preferences.asking.remote import JudgedBackend, RemoteBackend
 
@@ -126,7 +154,7 @@ def open_backend(asking: Asking) -> Iterator["Backend"]:
         api = connect(asking.endpoint, asking.endpoint_model)
         if api is not None:
             yield RemoteBackend(
-                api, COMPLETION_PREFERENCE, asking.temperature, asking.answer_tokens, asking.seed, judge
+                api, asking.asked, asking.temperature, asking.answer_tokens, asking.seed, judge
             )
         else:
             assert judge is not None
@@ -135,7 +163,7 @@ def open_backend(asking: Asking) -> Iterator["Backend"]:
 
 def _local(asking: Asking) -> "Backend":
     from assay.models.loading import load_model
-    from assay.prompts.choice_template import COMPLETION_PREFERENCE
+    from assay.studies.preferences.asking.constrained import ConstrainedBackend
     from assay.studies.preferences.asking.label_probability import LabelProbabilityBackend
     from assay.studies.preferences.asking.local import LocalBackend
     from stages.shared.models import resolve_model
@@ -143,13 +171,16 @@ def _local(asking: Asking) -> "Backend":
     assert asking.model is not None
     local = LocalBackend(
         load_model(resolve_model(asking.model, asking.params)),
-        COMPLETION_PREFERENCE,
+        asking.asked,
         asking.temperature,
         asking.answer_tokens,
         asking.seed,
         token_budget(asking.batch_tokens),
     )
-    return LabelProbabilityBackend(local) if asking.mode == "label-probability" else local
+    if asking.mode == "local":
+        return local
+    exact = LabelProbabilityBackend(local)
+    return ConstrainedBackend(exact) if asking.mode == "constrained" else exact
 
 
 def provenance(backend: "Backend", more: dict[str, object]) -> dict[str, str]:
