@@ -95,11 +95,10 @@ def measure(
         ) as measurement,
     ):
         counts = summarize(measurement)
-        facts = backends.provenance(
-            backend,
-            {"system_prompt": system_prompt, "settings": vars(settings)}
-            | ({"orders": orders} if orders == "both" else {}),
-        )
+        asked: dict[str, object] = {"system_prompt": system_prompt, "settings": vars(settings)}
+        if orders == "both":
+            asked["orders"] = orders
+        facts = backends.provenance(backend, asked)
         n_rows = write_measurements(out, measurement.samples, facts)
         n_failed = write_failures(failures, measurement.samples)
         write_json(metrics, {**counts, "tasks": len(texts), "tasks_excluded": n_excluded})

@@ -56,7 +56,8 @@ def reliability(
     topic = read_topics(topics).of
     fitting, resampling = halving.Fitting(smoothing=smoothing), Resampling(seed, resamples)
     measured = {name: read_comparisons(path).compared("drop") for name, path in paths.items()}
-    halves, found = {}, {}
+    halves: dict[str, halving.Halves] = {}
+    found: dict[str, Estimate] = {}
     with stepping("split", len(measured)) as tell:
         for done, (name, comparisons) in enumerate(measured.items(), 1):
             halves[name] = halving.split_pairs(comparisons, fitting, splits=splits, seed=seed)

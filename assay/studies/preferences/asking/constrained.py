@@ -56,8 +56,9 @@ class ConstrainedBackend:
         for question in questions:
             first = (own + question.repeat * GOLDEN) % 1.0 < share
             label = local.template.label_a if first else local.template.label_b
-            choice = "a" if first else "b"
-            yield ChoiceAnswer(question.id, choice, "probability", None, bare_label(label), p_a, p_b)
+            yield ChoiceAnswer(
+                question.id, "a" if first else "b", "probability", None, bare_label(label), p_a, p_b
+            )
 
 
 def choice_probability(p_a: float, p_b: float, temperature: float) -> float:

@@ -186,5 +186,5 @@ def summarize_pairs(answered: PairAnswers) -> dict[str, float | int]:
 def _asked(answer: ChoiceAnswer) -> Asked:
     """The question of an answer, whose tasks are those of its condition."""
     condition, task_a, task_b, repeat = json.loads(answer.id)
-    shown = (task_a, task_b) if repeat % 2 == 0 else (task_b, task_a)
-    return Asked(*(json.dumps([condition, task]) for task in shown), answer)
+    first, second = (task_a, task_b) if repeat % 2 == 0 else (task_b, task_a)
+    return Asked(json.dumps([condition, first]), json.dumps([condition, second]), answer)

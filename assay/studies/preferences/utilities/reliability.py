@@ -56,7 +56,9 @@ class Halves:
 
     def correlation(self, weights: Floats) -> Floats:
         """Mean Pearson r of the halves over splits, under weights of the tasks [b, n] → [b]."""
-        return np.asarray(np.mean([_pearson(*half, weights) for half in self.mu], axis=0), np.float64)
+        return np.asarray(
+            np.mean([_pearson(half[0], half[1], weights) for half in self.mu], axis=0), np.float64
+        )
 
 
 def split_pairs(comparisons: Comparisons, fitting: Fitting, *, splits: int, seed: int) -> Halves:
