@@ -46,22 +46,9 @@ class Window:
 
 def tokenize(tokenizer: PreTrainedTokenizerBase, text: str, name: str) -> TokenizedText:
     """Ids of the one tokenisation function, joined with character offsets; `name` is for errors."""
-    ids = encode(tokenizer, PromptRecord(id=name, text=text)).ids
-    for literal in (False, True):  # control strings in the text are text, as `encode` reads them
-        plain = tokenizer(
-            text,
-            add_special_tokens=False,
-            return_offsets_mapping=True,
-            split_special_tokens=literal,
-            verbose=False,
-        )
-        offsets = np.asarray(plain["offset_mapping"], dtype=np.int64).reshape(-1, 2)
-        n_special = len(ids) - len(offsets)
-        if n_special >= 0 and np.array_equal(ids[n_special:], plain["input_ids"]):
-            return TokenizedText(ids, n_special, offsets[:, 0], offsets[:, 1])
-    raise AssayError(
-        "control tokens inside this text stand against ordinary words; remove them from the text"
-    )
+    encoding = encode(tokenizer, PromptRecord(id=name, text=text))
+    n_special = int(encoding.bos_added)
+    return TokenizedText(encoding.ids, n_special, *encoding.offsets[n_special:].T)
 
 
 def cut_windows(tokenizer: PreTrainedTokenizerBase, document: Document, context: int) -> list[Window]:

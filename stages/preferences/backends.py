@@ -34,6 +34,7 @@ ANSWER_LOCAL, ANSWER_REMOTE = (
     16,
     256,
 )  # where --max-new-tokens is not given: a label is short, but some servers think
+ANSWER_THINKING = 4096  # the same where reasoning is asked for
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ class Asking:
             help="generation, exact label probabilities, the labels alone (all of --model), or an endpoint"
         ),
     ]
-    temperature: Annotated[float, typer.Option(help="of sampling; 0 takes the most probable token", min=0)]
+    temperature: Annotated[
+        float, typer.Option(help="of sampling; 0 takes the most probable token", callback=counts.temperature)
+    ]
     seed: Annotated[
         int,
         typer.Option(
@@ -73,9 +76,15 @@ class Asking:
     max_new_tokens: Annotated[
         int | None,
         typer.Option(
-            help=f"most tokens of an answer ({ANSWER_LOCAL} of --model, {ANSWER_REMOTE} of an endpoint)",
+            help=f"most tokens of an answer ({ANSWER_LOCAL} of --model, {ANSWER_REMOTE} of an endpoint, {ANSWER_THINKING} with reasoning)",
             min=1,
             callback=counts.answer,
+        ),
+    ] = None
+    enable_thinking: Annotated[
+        bool | None,
+        typer.Option(
+            help="reasoning before the answer, where the chat template can ask for it (not of --model, as a server likes)"
         ),
     ] = None
     batch_tokens: Annotated[
@@ -102,6 +111,11 @@ class Asking:
             raise AssayError(
                 f"template {self.template} begins the answer itself or is plain text, which only --mode constrained asks"
             )
+        if self.mode in ("label-probability", "constrained") and self.enable_thinking:
+            raise AssayError(
+                "--enable-thinking puts reasoning before the label, of which this mode asks at once; "
+                "give --mode local or openai"
+            )
 
     @property
     def asked(self) -> "Template":
@@ -118,6 +132,8 @@ class Asking:
         """Most tokens of an answer."""
         if self.max_new_tokens is not None:
             return self.max_new_tokens
+        if self.enable_thinking:
+            return ANSWER_THINKING
         return ANSWER_REMOTE if self.mode == "openai" else ANSWER_LOCAL
 
     def connection(self, url: str, model: str) -> "Endpoint":
@@ -154,7 +170,13 @@ def open_backend(asking: Asking) -> Iterator["Backend"]:
         api = connect(asking.endpoint, asking.endpoint_model)
         if api is not None:
             yield RemoteBackend(
-                api, asking.asked, asking.temperature, asking.answer_tokens, asking.seed, judge
+                api,
+                asking.asked,
+                asking.temperature,
+                asking.answer_tokens,
+                asking.seed,
+                judge,
+                asking.enable_thinking,
             )
         else:
             assert judge is not None
@@ -176,6 +198,7 @@ def _local(asking: Asking) -> "Backend":
         asking.answer_tokens,
         asking.seed,
         token_budget(asking.batch_tokens),
+        thinking=bool(asking.enable_thinking),
     )
     if asking.mode == "local":
         return local

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stages.shared import counts
 from stages.shared.cli import run
 from stages.shared.counts import MOST_SEED
 from stages.shared.outputs import FILE, FOLDER
@@ -19,7 +20,9 @@ app = typer.Typer(add_completion=False)
 def prepare(
     tasks: Annotated[Path, typer.Option(help="tasks (JSONL, JSON or CSV: id, text, topic)")],
     topics: Annotated[Path, typer.Option(help="topic by task (JSON or CSV)")],
-    evaluation: Annotated[float, typer.Option(help="share of the tasks that no probe is trained on")],
+    evaluation: Annotated[
+        float, typer.Option(help="share of the tasks that no probe is trained on", callback=counts.share)
+    ],
     neutral: Annotated[str, typer.Option(help="system prompt that conditions are compared with")],
     per_kind: Annotated[int, typer.Option(help="conditions of each kind, trained and novel apart", min=1)],
     targets: Annotated[int, typer.Option(help="evaluation tasks compared under each condition", min=1)],
