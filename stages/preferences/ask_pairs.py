@@ -43,6 +43,7 @@ def ask_pairs(
         summarize_pairs,
         write_counts,
     )
+    from assay.studies.preferences.asking.position import mass_warning
     from assay.studies.preferences.utilities.task_files import read_texts
     from stages.preferences.asking_progress import asking_progress
 
@@ -62,6 +63,8 @@ def ask_pairs(
         f"{out}: {len(wanted)} pairs under {numbers['conditions']} conditions, {numbers['answers']} answers, "
         f"{numbers['failures']} failed, {answered.resumed} of an earlier run"
     )
+    if warning := mass_warning(numbers):
+        typer.echo(f"warning: {warning}", err=True)
 
 
 if __name__ == "__main__":

@@ -25,9 +25,10 @@ from stages.shared.token_budget import BATCH_TOKENS_HELP, token_budget
 
 if TYPE_CHECKING:
     from assay.generation.endpoint import Endpoint
+    from assay.prompts.choice_template import Template
     from assay.studies.preferences.asking.asking import Backend
 
-Mode = Literal["local", "label-probability", "openai"]
+Mode = Literal["local", "label-probability", "constrained", "openai"]
 
 ANSWER_LOCAL, ANSWER_REMOTE = (
     16,
@@ -41,7 +42,10 @@ class Asking:
     """The options that choose a backend. A command with `@grouped_options` that takes an `Asking` has them all."""
 
     mode: Annotated[
-        Mode, typer.Option(help="generation, exact label probabilities (both of --model), or an endpoint")
+        Mode,
+        typer.Option(
+            help="generation, exact label probabilities, the labels alone (all of --model), or an endpoint"
+        ),
     ]
     temperature: Annotated[
         float, typer.Option(help="of sampling; 0 takes the most probable token", callback=counts.temperature)
@@ -62,6 +66,13 @@ class Asking:
     key_variable: KeyOption = "OPENAI_API_KEY"
     concurrency: ConcurrencyOption = 20
     timeout: TimeoutOption = 60.0
+    template: Annotated[
+        str,
+        typer.Option(
+            help="how it is asked: completion_preference, would_rather, like_better, plain_text, or a JSON file"
+        ),
+    ] = "completion_preference"
+    labels: Annotated[str | None, typer.Option(help="A,B: other labels than the template's")] = None
     max_new_tokens: Annotated[
         int | None,
         typer.Option(
@@ -92,11 +103,29 @@ class Asking:
         for url, name in (("endpoint", "endpoint_model"), ("judge_endpoint", "judge_model")):
             if (getattr(self, url) is None) != (getattr(self, name) is None):
                 raise AssayError(f"give --{url.replace('_', '-')} and --{name.replace('_', '-')} together")
-        if self.mode == "label-probability" and self.enable_thinking:
+        if self.mode == "constrained" and self.judge_endpoint is not None:
             raise AssayError(
-                "--enable-thinking puts reasoning before the label, of which label-probability asks at once; "
+                "mode constrained leaves nothing for a judge to read; leave --judge-endpoint out"
+            )
+        if self.mode != "constrained" and (self.asked.opening or not self.asked.chat):
+            raise AssayError(
+                f"template {self.template} begins the answer itself or is plain text, which only --mode constrained asks"
+            )
+        if self.mode in ("label-probability", "constrained") and self.enable_thinking:
+            raise AssayError(
+                "--enable-thinking puts reasoning before the label, of which this mode asks at once; "
                 "give --mode local or openai"
             )
+
+    @property
+    def asked(self) -> "Template":
+        """The template, with the labels asked for."""
+        from assay.prompts.choice_template import choose_template
+
+        labels = None if self.labels is None else self.labels.split(",")
+        if labels is not None and len(labels) != 2:
+            raise AssayError(f"--labels {self.labels!r} must be two labels with a comma between, such as A,B")
+        return choose_template(self.template, labels)
 
     @property
     def answer_tokens(self) -> int:
@@ -125,7 +154,6 @@ def open_backend(asking: Asking) -> Iterator["Backend"]:
         yield _local(asking)
         return
     from assay.generation.endpoint import ChatApi
-    from assay.prompts.choice_template import COMPLETION_PREFERENCE
     from assay.studies.preferences.asking.judge import ChoiceJudge
     from assay.studies.preferences.asking.remote import JudgedBackend, RemoteBackend
 
@@ -143,7 +171,7 @@ def open_backend(asking: Asking) -> Iterator["Backend"]:
         if api is not None:
             yield RemoteBackend(
                 api,
-                COMPLETION_PREFERENCE,
+                asking.asked,
                 asking.temperature,
                 asking.answer_tokens,
                 asking.seed,
@@ -157,7 +185,7 @@ def open_backend(asking: Asking) -> Iterator["Backend"]:
 
 def _local(asking: Asking) -> "Backend":
     from assay.models.loading import load_model
-    from assay.prompts.choice_template import COMPLETION_PREFERENCE
+    from assay.studies.preferences.asking.constrained import ConstrainedBackend
     from assay.studies.preferences.asking.label_probability import LabelProbabilityBackend
     from assay.studies.preferences.asking.local import LocalBackend
     from stages.shared.models import resolve_model
@@ -165,14 +193,17 @@ def _local(asking: Asking) -> "Backend":
     assert asking.model is not None
     local = LocalBackend(
         load_model(resolve_model(asking.model, asking.params)),
-        COMPLETION_PREFERENCE,
+        asking.asked,
         asking.temperature,
         asking.answer_tokens,
         asking.seed,
         token_budget(asking.batch_tokens),
         thinking=bool(asking.enable_thinking),
     )
-    return LabelProbabilityBackend(local) if asking.mode == "label-probability" else local
+    if asking.mode == "local":
+        return local
+    exact = LabelProbabilityBackend(local)
+    return ConstrainedBackend(exact) if asking.mode == "constrained" else exact
 
 
 def provenance(backend: "Backend", more: dict[str, object]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -56,6 +56,10 @@ def measure(
         Path | None, typer.Option(help="topics (JSON or CSV), of which equally many tasks are drawn")
     ] = None,
     system_prompt: Annotated[str | None, typer.Option(help="system message of every question")] = None,
+    orders: Annotated[
+        Literal["one", "both"],
+        typer.Option(help="both: half of a pair's samples show either task first, so that position cancels"),
+    ] = "one",
 ) -> None:
     """Write every choice, what failed, and the counts. Killed, it goes on where it was.
 
@@ -69,6 +73,7 @@ def measure(
         write_failures,
         write_measurements,
     )
+    from assay.studies.preferences.asking.position import mass_warning
     from assay.studies.preferences.utilities.task_files import read_texts
     from stages.preferences.asking_progress import asking_progress
 
@@ -92,12 +97,16 @@ def measure(
             texts,
             settings,
             system_prompt=system_prompt,
+            both_orders=orders == "both",
             scratch=scratch_root(),
             progress=progress,
         ) as measurement,
     ):
         counts = summarize(measurement)
-        facts = backends.provenance(backend, {"system_prompt": system_prompt, "settings": vars(settings)})
+        asked: dict[str, object] = {"system_prompt": system_prompt, "settings": vars(settings)}
+        if orders == "both":
+            asked["orders"] = orders
+        facts = backends.provenance(backend, asked)
         n_rows = write_measurements(out, measurement.samples, facts)
         n_failed = write_failures(failures, measurement.samples)
         write_json(metrics, {**counts, "tasks": len(texts), "tasks_excluded": n_excluded})
@@ -105,6 +114,8 @@ def measure(
         f"{out}: {n_rows} answers to {counts['pairs']} pairs of {len(texts)} tasks, {n_failed} failed, "
         f"{measurement.resumed} of an earlier run; rank correlation {counts['rank_correlation']:.4f}"
     )
+    if warning := mass_warning(counts):
+        typer.echo(f"warning: {warning}", err=True)
 
 
 @contextmanager

@@ -20,10 +20,6 @@ app = typer.Typer(add_completion=False)
 def prepare(
     tasks: Annotated[Path, typer.Option(help="tasks (JSONL, JSON or CSV: id, text, topic)")],
     topics: Annotated[Path, typer.Option(help="topic by task (JSON or CSV)")],
-    conditions: Annotated[Path, typer.Option(help="CSV: id, kind, system_prompt, trained")],
-    shifts: Annotated[
-        Path | None, typer.Option(help="CSV: condition_id, task_id, shift; what a condition is known to add")
-    ],
     evaluation: Annotated[
         float, typer.Option(help="share of the tasks that no probe is trained on", callback=counts.share)
     ],
@@ -34,8 +30,21 @@ def prepare(
     seed: Annotated[int, typer.Option(help="of the split and of all draws", min=0, max=MOST_SEED)],
     out: Annotated[Path, typer.Option(help="folder of the files to write", rich_help_panel=FOLDER)],
     metrics: Annotated[Path, typer.Option(help="counts (JSON)", rich_help_panel=FILE)],
+    conditions: Annotated[
+        Path | None,
+        typer.Option(help="CSV: id, kind, system_prompt, trained; without, no pair is prepared"),
+    ] = None,
+    shifts: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV: condition_id, task_id or topic, shift; what a condition is known, or asks, to add"
+        ),
+    ] = None,
 ) -> None:
-    """Write not_train.txt and not_eval.txt, chat.jsonl and base.jsonl, ood_pairs.jsonl and ood.jsonl."""
+    """Write not_train.txt and not_eval.txt, chat.jsonl and base.jsonl; with conditions also ood_pairs.jsonl and ood.jsonl.
+
+    Where no shift is known, targets are any tasks and nothing is said of what a condition should do to them.
+    """
     import numpy as np
 
     from assay.errors import AssayError
@@ -51,25 +60,24 @@ def prepare(
     ids = list(texts)
     rng = np.random.default_rng(seed)
     held = {ids[i] for i in rng.permutation(len(ids))[: round(evaluation * len(ids))]}
-    known = design.read_shifts(shifts) if shifts is not None else {}
-    candidates = [task for task in ids if task in held]
-    chosen = design.choose_conditions(design.read_conditions(conditions), per_kind, rng)
-    met = design.choose_anchors(candidates, topic, anchors, rng)
-    others = [task for task in candidates if task not in met]
-    compared = design.compare(chosen, others, known, targets=targets, rng=rng)
     write_text(out / "not_train.txt", "".join(f"{task}\n" for task in ids if task in held))
     write_text(out / "not_eval.txt", "".join(f"{task}\n" for task in ids if task not in held))
     write_rows(out / "chat.jsonl", (_chat(task, texts[task]) for task in ids))
     write_rows(out / "base.jsonl", ({"id": task, "text": texts[task]} for task in ids))
-    counts = {
-        "tasks": len(ids),
-        "train_tasks": len(ids) - len(held),
-        "eval_tasks": len(held),
-        "conditions": len(chosen),
-        "anchors": len(met),
-        "ood_pairs": write_rows(out / "ood_pairs.jsonl", _pairs(compared, met, neutral)),
-        "ood_prompts": write_rows(out / "ood.jsonl", _prompts(compared, texts, neutral, known)),
-    }
+    counts = {"tasks": len(ids), "train_tasks": len(ids) - len(held), "eval_tasks": len(held)}
+    if conditions is not None:
+        known = {} if shifts is None else design.read_shifts(shifts, topic)
+        candidates = [task for task in ids if task in held]
+        chosen = design.choose_conditions(design.read_conditions(conditions), per_kind, rng)
+        met = design.choose_anchors(candidates, topic, anchors, rng)
+        others = [task for task in candidates if task not in met]
+        compared = design.compare(chosen, others, known, targets=targets, rng=rng)
+        counts |= {
+            "conditions": len(chosen),
+            "anchors": len(met),
+            "ood_pairs": write_rows(out / "ood_pairs.jsonl", _pairs(compared, met, neutral)),
+            "ood_prompts": write_rows(out / "ood.jsonl", _prompts(compared, texts, neutral, known)),
+        }
     write_json(metrics, counts)
     typer.echo(f"{out}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
 
@@ -113,7 +121,7 @@ def _prompts(
             "task_id": task,
             "kind": kind,
             "trained": trained,
-            "truth": shifts.get((name, task), 0.0),
+            **({"truth": shifts.get((name, task), 0.0)} if shifts else {}),
         }
         for name, kind, system, trained, targets in _under(compared, neutral)
         for task in targets

@@ -11,19 +11,24 @@ from assay.studies.preferences.utilities.comparisons import Choice
 
 @dataclass(frozen=True)
 class Question:
-    """Two task texts, the first one presented first. `id` is unique in a run and keys the random draws."""
+    """Two task texts, the first one presented first. `id` is unique in a run and keys the random draws.
+
+    `repeat` numbers the times that the same is asked, from 0.
+    """
 
     id: str
     task_a: str
     task_b: str
     system_prompt: str | None = None
+    repeat: int = 0
 
 
 @dataclass(frozen=True)
 class ChoiceAnswer:
     """What came back for the question `id`: a choice and the rule that found it, or the category of a failure.
 
-    `text` is what the model said, or what a server said to a failed request.
+    `text` is what the model said, or what a server said to a failed request. `p_a` and `p_b` are the probabilities of the labels
+    where the answer was drawn from these alone.
     """
 
     id: str
@@ -31,6 +36,8 @@ class ChoiceAnswer:
     rule: Rule | None = None
     failure: str | None = None
     text: str = ""
+    p_a: float | None = None
+    p_b: float | None = None
 
 
 def make_answer(id: str, text: str, parsed: Parsed) -> ChoiceAnswer:

@@ -18,6 +18,7 @@ from assay.storage.scratch import scratch_folder
 from assay.studies.preferences.asking.asking import Backend, ChoiceAnswer, Question
 from assay.studies.preferences.asking.measure import fingerprint_answers
 from assay.studies.preferences.asking.measurement_files import count_answers, rate_by_pair
+from assay.studies.preferences.asking.position import Asked, position_metrics
 from assay.studies.preferences.asking.recorder import Progress, Recorder
 from assay.studies.preferences.shifts.condition_counts import COUNTS, TEXTS, ConditionChoices
 from assay.studies.preferences.utilities.comparisons import Choice
@@ -132,7 +133,7 @@ def _question(pair: GivenPair, repeat: int, texts: Mapping[str, str]) -> Questio
     """Even repeats present task_a first, odd ones task_b."""
     first, second = (pair.task_a, pair.task_b) if repeat % 2 == 0 else (pair.task_b, pair.task_a)
     name = json.dumps([pair.condition_id, pair.task_a, pair.task_b, repeat])
-    return Question(name, texts[first], texts[second], pair.system_prompt)
+    return Question(name, texts[first], texts[second], pair.system_prompt, repeat // 2)
 
 
 def _count(
@@ -179,4 +180,12 @@ def summarize_pairs(answered: PairAnswers) -> dict[str, float | int]:
         "answers": len(answered.answers),
         **count_answers(answered.answers, answered.retries),
         **rate_by_pair(refused, pair, n_dropped=n_failed).metrics("refused"),
+        **position_metrics([_asked(answer) for answer in answered.answers]),
     }
+
+
+def _asked(answer: ChoiceAnswer) -> Asked:
+    """The question of an answer, whose tasks are those of its condition."""
+    condition, task_a, task_b, repeat = json.loads(answer.id)
+    first, second = (task_a, task_b) if repeat % 2 == 0 else (task_b, task_a)
+    return Asked(json.dumps([condition, first]), json.dumps([condition, second]), answer)

@@ -59,13 +59,13 @@ class LabelProbabilityBackend:
         for question in questions:
             asked.setdefault((question.task_a, question.task_b, question.system_prompt), []).append(question)
         groups = list(asked.values())
-        for batch in self._read([group[0] for group in groups]):
+        for batch in self.read([group[0] for group in groups]):
             yield self._answers([(groups[index], reading) for index, reading in batch])
 
     def probabilities(self, questions: Sequence[Question]) -> list[tuple[float, float]]:
         """(P(A), P(B)) of each question: that an answer begins with the label; what is missing to 1 begins otherwise."""
         found: dict[int, tuple[float, float]] = {}
-        for batch in self._read(questions):
+        for batch in self.read(questions):
             for index, reading in batch:
                 found[index] = self.tree.probabilities(reading.following)
         return [found[index] for index in range(len(questions))]
@@ -73,18 +73,30 @@ class LabelProbabilityBackend:
     @cached_property
     def tree(self) -> LabelTree:
         """The labels as tokens, as they stand at the beginning of an answer."""
-        template = self.local.template
-        question = question_record(template, Question("labels", "one", "two"))
+        template, tokenizer = self.local.template, self.local.loaded.tokenizer
+        opened = self._opened(Question("labels", "one", "two"))
+        before = encode(tokenizer, opened).ids.tolist()
         labels = []
         for label in (template.label_a, template.label_b):
-            encoding = encode(self.local.loaded.tokenizer, replace(question, response=bare_label(label)))
-            labels.append(tuple(encoding.ids[encoding.prompt_length :].tolist()))
+            words = [word for word in (template.opening, bare_label(label)) if word]
+            ids = encode(tokenizer, replace(opened, response=" ".join(words))).ids.tolist()
+            if ids[: len(before)] != before:
+                raise AssayError(
+                    f"template {template.name!r}: the opening {template.opening!r} and the label {label!r} share a token; end the "
+                    "opening with a whole word"
+                )
+            labels.append(tuple(ids[len(before) :]))
         return LabelTree((labels[0], labels[1]))
 
-    def _read(self, questions: Sequence[Question]) -> Iterator[list[tuple[int, Reading]]]:
+    def _opened(self, question: Question) -> PromptRecord:
+        """The prompt of a question, with the beginning of the answer that the template gives."""
+        record = question_record(self.local.template, question)
+        return replace(record, response=self.local.template.opening or None)
+
+    def read(self, questions: Sequence[Question]) -> Iterator[list[tuple[int, Reading]]]:
         """Yield (index into `questions`, reading) for the questions of one batch at a time."""
         names = [question.id for question in questions]
-        records = [question_record(self.local.template, question) for question in questions]
+        records = [self._opened(question) for question in questions]
         ids = [encode(self.local.loaded.tokenizer, record).ids for record in records]
         self._check_room(names, ids)
         branches = self.tree.branches
@@ -143,6 +155,7 @@ class LabelProbabilityBackend:
         return ChoiceAnswer(question.id, choice, "probability", text=bare_label(label))
 
     def _answers(self, asked: Sequence[tuple[Sequence[Question], Reading]]) -> list[ChoiceAnswer]:
+        """In the order of the questions, so that those without a label do not come in a row."""
         answers: list[ChoiceAnswer] = []
         others: dict[str, PromptRecord] = {}
         for questions, reading in asked:
@@ -158,7 +171,8 @@ class LabelProbabilityBackend:
                     record = question_record(self.local.template, question)
                     first = self.tree.draw_other(reading.following, draws)
                     others[question.id] = replace(record, id=f"{question.id} otherwise", response_ids=first)
-        return answers + self._generate_others(others)
+        found = {answer.id: answer for answer in (*answers, *self._generate_others(others))}
+        return [found[question.id] for questions, _ in asked for question in questions]
 
     def _generate_others(self, records: Mapping[str, PromptRecord]) -> list[ChoiceAnswer]:
         """Answers of which the first tokens are drawn: generate the rest, unless they already end the answer."""

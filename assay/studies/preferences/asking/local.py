@@ -10,7 +10,7 @@ import transformers
 from assay.forward.batching import plan_batches
 from assay.generation.generation import generate
 from assay.models.loading import LoadedModel
-from assay.prompts.choice_template import Template, make_messages
+from assay.prompts.choice_template import Template, make_record
 from assay.prompts.records import PromptRecord
 from assay.prompts.tokenization import encode
 from assay.studies.preferences.asking.asking import ChoiceAnswer, Question, check_sampling, make_answer
@@ -74,8 +74,9 @@ class LocalBackend:
 
 def question_record(template: Template, question: Question) -> PromptRecord:
     """The prompt of a question."""
-    messages = make_messages(template, question.task_a, question.task_b, system_prompt=question.system_prompt)
-    return PromptRecord(id=question.id, messages=messages)
+    return make_record(
+        template, question.id, question.task_a, question.task_b, system_prompt=question.system_prompt
+    )
 
 
 def arithmetic(loaded: LoadedModel, token_budget: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from assay.arrays import Ints
+from assay.errors import AssayError
 from assay.storage.fingerprints import fingerprint
 from assay.storage.journal import Journal
 from assay.storage.scratch import scratch_folder
@@ -18,7 +19,7 @@ from assay.studies.preferences.asking.asking import Backend, ChoiceAnswer, Quest
 from assay.studies.preferences.asking.recorder import Progress, Recorder
 from assay.studies.preferences.utilities.comparisons import CHOICES, Comparisons
 
-SCHEMA_VERSION = 1  # of the journal: one of another version is never resumed
+SCHEMA_VERSION = 2  # of the journal: one of another version is never resumed
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ def measured(
     settings: ActiveLearningSettings,
     *,
     system_prompt: str | None = None,
+    both_orders: bool = False,
     scratch: Path,
     progress: Progress | None = None,
 ) -> Iterator[Measurement]:
@@ -66,19 +68,25 @@ def measured(
 
     Answers wait in a folder of `scratch` keyed by everything that determines them. The same command, run again after a
     kill, goes on where it was, and the result is the one of an uninterrupted run wherever the backend is deterministic.
-    Raises AssayError for a second writer, a full disk and a backend that fails again and again.
+    With `both_orders` half of a pair's samples present either task first; else all present the same one.
+    Raises AssayError for a second writer, a full disk, a backend that fails again and again, and samples that cannot be halved.
     """
+    if both_orders and settings.samples % 2:
+        raise AssayError(
+            f"each pair is asked equally often in both orders, so samples must be even; found {settings.samples}"
+        )
     facts = {
         "tasks": list(texts.items()),
         "settings": asdict(settings),
         "system_prompt": system_prompt,
+        "both_orders": both_orders,
     }
     with (
         scratch_folder(scratch, fingerprint_answers(backend, facts)) as folder,
         Journal(folder / "answers.jsonl") as journal,
     ):
         recorder = Recorder(journal, backend, progress)
-        yield _measure(recorder, texts, settings, system_prompt, progress, backend)
+        yield _measure(recorder, texts, settings, system_prompt, both_orders, progress, backend)
 
 
 def fingerprint_answers(backend: Backend, facts: dict[str, Any]) -> str:
@@ -92,6 +100,7 @@ def _measure(
     texts: Mapping[str, str],
     settings: ActiveLearningSettings,
     system_prompt: str | None,
+    both_orders: bool,
     progress: Progress | None,
     backend: Backend,
 ) -> Measurement:
@@ -102,13 +111,15 @@ def _measure(
         progress.start(most_answers(len(texts), settings))
     while not learning.finished:
         pairs = learning.propose()
-        asked = [(first, second, s) for s in range(settings.samples) for first, second in pairs.tolist()]
+        orders = [(pairs, pairs[:, ::-1])[s % 2 if both_orders else 0] for s in range(settings.samples)]
+        asked = [(first, second, s) for s, order in enumerate(orders) for first, second in order.tolist()]
         questions = [
             Question(
                 json.dumps([learning.iteration, ids[first], ids[second], sample]),
                 texts[ids[first]],
                 texts[ids[second]],
                 system_prompt,
+                repeat=sample // 2 if both_orders else sample,
             )
             for first, second, sample in asked
         ]

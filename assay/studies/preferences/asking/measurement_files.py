@@ -15,13 +15,14 @@ from assay.statistics.jackknife import rate
 from assay.storage.parquet_files import write_parquet
 from assay.studies.preferences.asking.asking import ChoiceAnswer
 from assay.studies.preferences.asking.measure import Measurement, Sample
+from assay.studies.preferences.asking.position import Asked, position_metrics
 
 
 def write_measurements(path: Path, samples: Sequence[Sample], facts: Mapping[str, str]) -> int:
     """Write the samples that are choices or refusals as Parquet, in the order asked; returns how many.
 
     Columns: task_a (presented first), task_b, choice (a, b or refusal), iteration, sample, rule (how the answer was read)
-    and the beginning of the answer; `facts` go into the file's metadata. Equal samples give equal bytes.
+    and the beginning of the answer; where labels alone were asked for also their probabilities, p_a and p_b. `facts` go into the file's metadata. Equal samples give equal bytes.
     """
     import pyarrow as pa
 
@@ -35,6 +36,9 @@ def write_measurements(path: Path, samples: Sequence[Sample], facts: Mapping[str
         "rule": pa.array([sample.answer.rule for sample in valid], pa.string()),
         "response": pa.array([_printable(sample.answer.text) for sample in valid], pa.string()),
     }
+    if any(sample.answer.p_a is not None for sample in valid):
+        columns["p_a"] = pa.array([sample.answer.p_a for sample in valid], pa.float64())
+        columns["p_b"] = pa.array([sample.answer.p_b for sample in valid], pa.float64())
     write_parquet(path, columns, facts)
     return len(valid)
 
@@ -87,6 +91,7 @@ def summarize(measurement: Measurement) -> dict[str, float | int]:
         **rate_by_pair(
             first[chosen], pair[chosen], n_dropped=len(measurement.samples) - int(chosen.sum())
         ).metrics("first_chosen"),
+        **position_metrics([Asked(sample.task_a, sample.task_b, sample.answer) for sample in answered]),
     }
 
 

@@ -9,19 +9,23 @@ from assay.errors import AssayError
 from assay.storage.journal import Journal
 from assay.studies.preferences.asking.asking import Backend, ChoiceAnswer, Question
 
-PATIENCE = 50  # failures in a row after which the run ends: an outage or a wrong model, not bad luck
+PATIENCE = 50  # failed requests in a row after which the run ends: an outage, not bad luck
+FEWEST = 0.02  # share of answers that must hold a choice; below, the model or the template is wrong
+JUDGED = 10 * PATIENCE  # answers before that share is looked at
+UNCLEAR = "unclear"  # the failure of an answer that came and holds no choice
 SHOWN_CHARACTERS = 300  # of the last failure when the run ends
 KEPT_CHARACTERS = 120  # of each answer, enough to check the rule that read it
 
 
 class NoAnswersError(AssayError):
-    """Question after question failed: `failures` are these answers."""
+    """Question after question failed: `failures` are these answers, of `asked` in all where they did not come in a row."""
 
-    def __init__(self, failures: Sequence[ChoiceAnswer]):
+    def __init__(self, failures: Sequence[ChoiceAnswer], asked: int = 0):
         counts = Counter(answer.failure for answer in failures)
         kinds = ", ".join(f"{name} {count}" for name, count in counts.most_common())
+        in_a_row = f" of {asked}" if asked > len(failures) else " in a row"
         super().__init__(
-            f"{len(failures)} answers in a row failed ({kinds}); the last one: {failures[-1].text[:SHOWN_CHARACTERS]!r}. "
+            f"{len(failures)} answers{in_a_row} failed ({kinds}); the last one: {failures[-1].text[:SHOWN_CHARACTERS]!r}. "
             "Check the endpoint, the model and the template, then run again: answers so far are kept, these failures are "
             "asked again"
         )
@@ -66,20 +70,27 @@ class Recorder:
     def ask(self, questions: Sequence[Question]) -> list[ChoiceAnswer]:
         """The answers to `questions`, in their order.
 
-        Raises NoAnswersError when PATIENCE answers in a row are failures, or all of the first `questions`.
+        Raises NoAnswersError when PATIENCE requests in a row fail, when hardly an answer holds a choice, and when none of the
+        first `questions` does. An answer without a choice is no outage: a model that seldom begins with a label gives many in a row.
         """
         missing = [question for question in questions if question.id not in self._answers]
         failures: list[ChoiceAnswer] = []
+        outage: list[ChoiceAnswer] = []
+        asked = 0
         for group in self._backend.ask(missing):
             kept = [replace(answer, text=answer.text[:KEPT_CHARACTERS]) for answer in group]
             self._journal.append([asdict(answer) for answer in kept])
             self._answers |= {answer.id: answer for answer in kept}
             if self._progress is not None:
                 self._progress.advance(len(group))
+            failures += [answer for answer in group if answer.failure is not None]
+            asked += len(group)
+            if asked >= JUDGED and asked - len(failures) < FEWEST * asked:
+                raise NoAnswersError(failures, asked)
             for answer in group:
-                failures = [] if answer.failure is None else [*failures, answer]
-                if len(failures) >= PATIENCE:
-                    raise NoAnswersError(failures)
+                outage = [] if answer.failure in (None, UNCLEAR) else [*outage, answer]
+                if len(outage) >= PATIENCE:
+                    raise NoAnswersError(outage)
         if failures and all(answer.failure is not None for answer in self._answers.values()):
             raise NoAnswersError(failures)
         return [self._answers[question.id] for question in questions]

@@ -56,14 +56,28 @@ def read_conditions(path: Path) -> list[SystemPrompt]:
     ]
 
 
-def read_shifts(path: Path) -> dict[tuple[str, str], float]:
-    """What (condition, task) adds to the utility, from a CSV with condition_id, task_id, shift; pairs not named: 0."""
-    table = read_table(path, ("condition_id", "task_id", "shift"))
+def read_shifts(path: Path, topics: Mapping[str, str] | None = None) -> dict[tuple[str, str], float]:
+    """What (condition, task) adds to the utility, from a CSV with condition_id, task_id, shift; pairs not named: 0.
+
+    A CSV with the column topic in place of task_id gives it for every task of a topic, by `topics` (task → topic). Raises
+    AssayError naming file and column, and for a topic that no task has.
+    """
+    columns = ("condition_id", "shift")
+    table = read_table(path, columns)
     try:
         values = [float(value) for value in table["shift"]]
     except ValueError as error:
         raise AssayError(f"{path}: column 'shift': {error}") from error
-    return dict(zip(zip(table["condition_id"], table["task_id"], strict=True), values, strict=True))
+    if "task_id" in table or "topic" not in table:
+        named = read_table(path, (*columns, "task_id"))["task_id"]
+        return dict(zip(zip(table["condition_id"], named, strict=True), values, strict=True))
+    members: dict[str, list[str]] = {}
+    for task, topic in (topics or {}).items():
+        members.setdefault(topic, []).append(task)
+    if unknown := [topic for topic in table["topic"] if topic not in members]:
+        raise AssayError(f"{path}: no task has the topic {unknown[0]!r}; give a topic of the tasks")
+    rows = zip(table["condition_id"], table["topic"], values, strict=True)
+    return {(condition, task): shift for condition, topic, shift in rows for task in members[topic]}
 
 
 def choose_conditions(

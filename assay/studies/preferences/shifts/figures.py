@@ -29,7 +29,7 @@ def scatter_table(points: pd.DataFrame, kinds: pd.DataFrame) -> pd.DataFrame:
 def draw_scatter(table: pd.DataFrame, path: Path) -> None:
     """A panel for trained and one for novel conditions: shift of the probe against shift of behaviour, with fitted lines."""
     seen = [name for name in ("trained", "novel") if (table["seen"] == name).any()]
-    figure, grid = panels(1, len(seen), (5.6 * len(seen), 6.0), sharex=True, sharey=True)
+    figure, grid = panels(1, len(seen), (max(5.6 * len(seen), 7.2), 6.0), sharex=True, sharey=True)
     for axes, name in zip(grid[0], seen, strict=True):
         part = table[table["seen"] == name]
         for group, colour in COLOURS.items():

@@ -16,6 +16,7 @@ from assay.studies.preferences.shifts.condition_counts import ConditionChoices
 from assay.studies.preferences.shifts.conditions import BASELINE
 from assay.studies.preferences.utilities.thurstone import fit_thurstone
 
+TRUTH = "truth"
 DELTA_COLUMNS = ("condition_id", "task_id", "probe_delta", "layer", "truth", "kind", "trained", "score")
 
 
@@ -48,13 +49,13 @@ def scores_of_layers(
 def probe_deltas(records: Sequence[PromptRecord], scores: Mapping[str, Floats]) -> pd.DataFrame:
     """One row for each named layer and record under another prompt than the neutral one, `DELTA_COLUMNS`.
 
-    `records` hold condition_id, task_id, truth, kind and trained; `scores` [records] of every layer. `probe_delta` is the
-    score less that of the same task under the neutral prompt, `truth` the sign of the record's. Raises AssayError for a task
+    `records` hold condition_id, task_id, kind, trained and, where it is known, truth; `scores` [records] of every layer. `probe_delta` is the
+    score less that of the same task under the neutral prompt, `truth` the sign of the record's, and no column without one. Raises AssayError for a task
     without a neutral prompt.
     """
     table = pd.DataFrame([{"id": record.id, **record.fields} for record in records])
     frames = [_from_neutral(table.assign(score=values, layer=name)) for name, values in scores.items()]
-    return pd.concat(frames)[list(DELTA_COLUMNS)]
+    return pd.concat(frames)[[name for name in DELTA_COLUMNS if name != TRUTH or name in table]]
 
 
 def condition_utilities(counts: ConditionChoices, default: Mapping[str, float]) -> pd.DataFrame:
@@ -92,7 +93,5 @@ def _from_neutral(table: pd.DataFrame) -> pd.DataFrame:
     own = table[table["condition_id"] != BASELINE]
     if missing := sorted(set(own["task_id"]) - set(neutral.index)):
         raise AssayError(f"task {missing[0]!r} has no prompt under {BASELINE!r}; add it to the prompts")
-    return own.assign(
-        probe_delta=own["score"].to_numpy() - neutral[own["task_id"]].to_numpy(),
-        truth=np.sign(own["truth"]).astype(int),
-    )
+    moved = own.assign(probe_delta=own["score"].to_numpy() - neutral[own["task_id"]].to_numpy())
+    return moved.assign(truth=np.sign(own[TRUTH]).astype(int)) if TRUTH in own else moved

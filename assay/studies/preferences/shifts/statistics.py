@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from assay.arrays import Floats
 from assay.errors import AssayError
 from assay.statistics.bootstrap import Resampling, WeightsStatistic, bootstrap_crossed, bootstrap_weights
+from assay.statistics.correlations import pearson
 from assay.statistics.estimates import Estimate
 from assay.statistics.jackknife import mean
 from assay.statistics.rank_correlation import weighted_spearman
@@ -20,6 +21,7 @@ from assay.studies.preferences.shifts.condition_counts import ConditionChoices, 
 
 NEAR_ZERO = 0.02  # behavioural deltas below have no sign worth agreeing with
 MIN_TASKS = 5  # for a correlation within a condition
+MIN_RESAMPLED = 8  # tasks of a condition whose interval is bootstrapped
 PERMUTATIONS = 1000
 
 
@@ -125,12 +127,18 @@ def truth_correlations(points: Points, *, resampling: Resampling) -> tuple[Estim
 
 
 def by_condition(points: Points, *, resampling: Resampling) -> dict[str, Estimate]:
-    """Pearson r within each condition of at least MIN_TASKS points that vary; intervals resample tasks."""
+    """Pearson r within each condition of at least MIN_TASKS points that vary; intervals resample tasks.
+
+    Of fewer than MIN_RESAMPLED some resample is one task again and again, where r is undefined: theirs are the jackknife's.
+    """
     probe = _probe(points)
     found: dict[str, Estimate] = {}
     for name in dict.fromkeys(points.condition.tolist()):
         rows = points.condition == name
         if rows.sum() < MIN_TASKS or np.ptp(points.behaviour[rows]) == 0 or np.ptp(probe[rows]) == 0:
+            continue
+        if rows.sum() < MIN_RESAMPLED:
+            found[name] = pearson(probe[rows], points.behaviour[rows])
             continue
         statistic = _pearson(points.behaviour[rows], probe[rows])
         found[name] = bootstrap_weights(int(rows.sum()), statistic, resampling=resampling)
