@@ -27,7 +27,14 @@ SMALL: dict[str, dict[str, Any]] = {
         "tokens.probe.resamples": 100,
         "tokens.view.tokens": 80,
         "layer": 1,
-    }
+    },
+    "oocr": {
+        "oocr.own.trainings": [
+            {"method": "vector", "layer": 1, "site": "resid", "seed": [0, 1], "max-steps": 2, "lr": 0.1},
+            {"method": "lora", "layer": 1, "rank": 2, "seed": [0, 1], "max-steps": 2, "lr": 0.1},
+        ],
+        "oocr.evaluate.sample.random": 2,
+    },
 }
 
 

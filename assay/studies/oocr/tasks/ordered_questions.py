@@ -28,7 +28,7 @@ def read_scenes(path: Path) -> dict[str, list[Gamble]]:
         if name in found:
             raise AssayError(f"{path}: two scenarios are called {name!r}; give each its own name")
         found[name] = [
-            Gamble(f"{name}-{letter}", "", f"{row.opening}\nA: {first}\nB: {second}\n{_ASK}", letter)
+            Gamble(f"{name}-{letter}", "", f"{row.opening}\n{first} (A)\n{second} (B)\n{_ASK}", letter)
             for letter, first, second in ((LETTERS[0], risky, safe), (LETTERS[1], safe, risky))
         ]
     return found
