@@ -14,8 +14,8 @@ help: ## list the targets
 
 setup: $(STAMP) ## create .venv and install the pinned dependencies (uv when on PATH, else pip)
 
-repro: $(STAMP) ## run the pipeline: whatever is not up to date
-	@$(WITH_ENV) dvc repro
+repro: $(STAMP) ## run the pipeline, two stages at a time: whatever is not up to date; ARGS="--count 1" for one
+	@$(WITH_ENV) python -m tools.lanes $(ARGS)
 
 test: $(STAMP) ## run the tests, in two processes; ARGS="-k probe" chooses some
 	@$(WITH_ENV) python -m pytest -n 2 --dist loadfile $(ARGS)
@@ -52,7 +52,7 @@ constraints: $(STAMP) ## resolve pyproject.toml anew for every platform (needs u
 		--custom-compile-command "make constraints" pyproject.toml -o constraints.txt
 
 # The stamp is written last, so a failed install is tried again.
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt tools/models.txt
 	@rm -f $@
 	@PYTHON="$(PYTHON)" sh tools/make_venv.sh .venv
 	@sh tools/install.sh .venv dev

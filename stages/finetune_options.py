@@ -94,9 +94,10 @@ class Training:
         list[int] | None,
         typer.Option(help="of the initial values; repeat for more runs", min=0, max=MOST_SEED),
     ] = None
-    lr: Annotated[list[float] | None, typer.Option(help=f"repeat for more runs (default {DEFAULT_LR})")] = (
-        None
-    )
+    lr: Annotated[
+        list[float] | None,
+        typer.Option(help=f"repeat for more runs (default {DEFAULT_LR})", callback=counts.rate),
+    ] = None
     epochs: Annotated[int, typer.Option(min=1, callback=counts.epochs)] = 3
     max_steps: Annotated[
         int,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from stages.shared.cli import read_yaml, run
-from stages.shared.outputs import FILE
+from stages.shared.outputs import FILE, also_read
 
 app = typer.Typer(add_completion=False)
 
@@ -25,6 +25,7 @@ def index(
     from assay.pages.index_plan import parse_plan
     from assay.storage.files import write_text
 
+    also_read("a file of --metrics", metrics.rglob("*.json"))
     wanted = parse_plan(read_yaml(plan))
     studies = collect(wanted, plots, metrics, out.parent)
     write_text(out, render_index(studies))

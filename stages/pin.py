@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from assay.storage.files import write_json
+from assay.models.pin_files import write_pin
 from stages.shared.cli import run
 from stages.shared.models import base_of, resolve_model
 from stages.shared.outputs import FILE
@@ -21,7 +21,7 @@ def pin(
 ) -> None:
     """Resolve a model to its hub commit or content hash, its sizes, dtype rule and tokenizer."""
     resolved = resolve_model(base_of(model, params) if base else model, params)
-    write_json(out, resolved.to_json())
+    write_pin(out, resolved)
     where = f"commit {resolved.revision}" if resolved.kind == "hub" else f"content {resolved.content_hash}"
     typer.echo(
         f"{resolved.alias}: {resolved.model_type}, {resolved.n_layers} layers of {resolved.d_model}, {where}"

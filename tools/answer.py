@@ -15,20 +15,24 @@ _NUMBER = re.compile(r"\{(\S+) (\S+)\}")
 
 @dataclass(frozen=True)
 class Row:
-    """What is shown of a concept: two sentences with places for numbers."""
+    """What is shown of a concept: two sentences with places for numbers, of every subject or of those named."""
 
     study: str
     concept: str
     read: str
     lever: str
+    subjects: tuple[str, ...] = ()
 
 
 def table(root: Path, metrics: Mapping[tuple[str, str], Number]) -> str:
-    """The rows of answer.yaml for every subject of params.yaml. Raises AssayError for a number that metrics/ lacks."""
-    rows = read_rows(root / ROWS)
+    """The rows of answer.yaml, each for its subjects (those of params.yaml by default), side by side.
+
+    Raises AssayError for a number that metrics/ lacks.
+    """
+    every = tuple(read_mapping(root / "params.yaml")["subjects"])
     lines = ["| study | subject | concept | read | lever |", "|---|---|---|---|---|"]
-    for subject in read_mapping(root / "params.yaml")["subjects"]:
-        for row in rows:
+    for row in read_rows(root / ROWS):
+        for subject in row.subjects or every:
             read, lever = (
                 with_numbers(text, f"{row.study}/{subject}", metrics) for text in (row.read, row.lever)
             )

@@ -31,9 +31,11 @@ def theme() -> Any:
     return plt
 
 
-def read_table(path: Path, needed: Sequence[str]) -> pd.DataFrame:
-    """A table that a stage wrote. Raises AssayError when it is missing or lacks a column."""
-    table = read_numbers(path, needed)
+def read_table(path: Path, needed: Sequence[str], *, names: Sequence[str] = ()) -> pd.DataFrame:
+    """A table that a stage wrote; what stands in the columns `names` is text, also 001 and 12. Raises AssayError when it is
+    missing, lacks a column or has no row.
+    """
+    table = read_numbers(path, needed, texts=names)
     if not len(table):
         raise AssayError(f"{path} lacks rows; run the stage that makes it")
     return table

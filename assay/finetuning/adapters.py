@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +22,9 @@ from assay.models.registry import Pin
 from assay.models.same_model import require_same_model
 from assay.models.sites import Site
 from assay.prompts.earlier_words import current_word, earlier_word
-from assay.storage.files import write_json
-from assay.storage.json_text import read_document
+from assay.storage.files import hash_file, write_json
+from assay.storage.fingerprints import fingerprint
+from assay.storage.json_text import read_document, shape
 from assay.storage.tensors import open_tensors, write_tensors
 
 Method = Literal["vector", "lora"]
@@ -31,9 +32,14 @@ DESCRIPTION, VECTORS = "adapter.json", "vectors.safetensors"
 _PEFT_CONFIG = (
     "adapter_config.json"  # peft writes the modules in the order of a set, which differs between processes
 )
-FILES = (DESCRIPTION, VECTORS, _PEFT_CONFIG, "adapter_model.safetensors")
+_PEFT_WEIGHTS = "adapter_model.safetensors"
+FILES = (DESCRIPTION, VECTORS, _PEFT_CONFIG, _PEFT_WEIGHTS)
 """Every file of an adapter's folder."""
 _KEY = "assay.vectors"
+_FILES, _DIGEST = (
+    "files",
+    "digest",
+)  # of the description: SHA-256 of PEFT's files, and of the description itself
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,7 @@ def save_vectors(folder: Path, adapter: SteeringVectors) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {name: direction.vector.astype(np.float32) for name, direction in adapter.directions.items()}
     write_tensors(folder / VECTORS, _KEY, arrays, _fields(adapter.info))
-    write_json(folder / DESCRIPTION, _fields(adapter.info))
+    _describe(folder, adapter.info)
 
 
 def save_lora(folder: Path, wrapped: Any, info: AdapterInfo) -> None:
@@ -119,14 +125,14 @@ def save_lora(folder: Path, wrapped: Any, info: AdapterInfo) -> None:
     config = read_document(folder / _PEFT_CONFIG)
     write_json(folder / _PEFT_CONFIG, config | {"target_modules": sorted(config["target_modules"])})
     (folder / "README.md").unlink(missing_ok=True)  # peft's empty model card
-    write_json(folder / DESCRIPTION, _fields(info))
+    _describe(folder, info, files=(_PEFT_CONFIG, _PEFT_WEIGHTS))
 
 
 def read_info(folder: Path) -> AdapterInfo:
-    """What the adapter in a folder is. Raises AssayError when there is none."""
-    fields = read_document(folder / DESCRIPTION)
+    """What the adapter in a folder is. Raises AssayError when there is none, or its description is not as it was written."""
+    fields = _description(folder)
     try:
-        return _info(fields)
+        return _info({name: value for name, value in fields.items() if name not in (_FILES, _DIGEST)})
     except (TypeError, KeyError) as error:
         raise AssayError(
             f"{folder / DESCRIPTION} is not a description of this version ({error}); train again"
@@ -167,6 +173,7 @@ def open_adapter(folder: Path, loaded: LoadedModel) -> Iterator[Adapted]:
     from peft import PeftModel
 
     _check_numbers(folder / _PEFT_CONFIG)
+    _check_files(folder)
     try:
         wrapped = PeftModel.from_pretrained(loaded.model, folder)
     except (OSError, ValueError, SafetensorError) as error:
@@ -178,6 +185,36 @@ def open_adapter(folder: Path, loaded: LoadedModel) -> Iterator[Adapted]:
         yield Adapted(wrapped, loaded.architecture, (), info)
     finally:
         remove_adapter(loaded.model, wrapped)
+
+
+def _describe(folder: Path, info: AdapterInfo, files: Sequence[str] = ()) -> None:
+    """Write the description, with the hashes of PEFT's files, which have no place for a digest of their own."""
+    fields = _fields(info) | ({_FILES: {name: hash_file(folder / name) for name in files}} if files else {})
+    write_json(folder / DESCRIPTION, {**fields, _DIGEST: fingerprint(fields)})
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    """The description; one without a digest, of an earlier version, is read as well."""
+    fields = read_document(folder / DESCRIPTION)
+    if not isinstance(fields, dict):
+        raise AssayError(f"{folder / DESCRIPTION} must hold an object, found {shape(fields)}; train again")
+    content = {name: value for name, value in fields.items() if name != _DIGEST}
+    if fields.get(_DIGEST, fingerprint(content)) != fingerprint(content):
+        raise AssayError(
+            f"{folder / DESCRIPTION} is damaged or was changed by hand; train again, or take its {_DIGEST!r} out if you meant it"
+        )
+    return fields
+
+
+def _check_files(folder: Path) -> None:
+    """Raise AssayError where PEFT's files are not those that the description names."""
+    hashes = _description(folder).get(_FILES, {})
+    for name in (_PEFT_CONFIG, _PEFT_WEIGHTS):
+        if name in hashes and (folder / name).is_file() and hash_file(folder / name) != hashes[name]:
+            raise AssayError(
+                f"{folder / name} is damaged or was changed by hand; train again, or take {_FILES!r} and {_DIGEST!r} out of "
+                f"{DESCRIPTION} if you meant it"
+            )
 
 
 def _check_numbers(path: Path) -> None:

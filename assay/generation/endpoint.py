@@ -175,8 +175,10 @@ class ChatApi:
         max_tokens: int,
         seed: int | None = None,
         schema: dict[str, Any] | None = None,
+        thinking: bool | None = None,
     ) -> Completion:
-        """Ask once, and again after passing failures. `schema` is a JSON schema that the answer must follow.
+        """Ask once, and again after passing failures. `schema` is a JSON schema that the answer must follow; `thinking` goes to
+        the server's chat template as `enable_thinking`, the way vLLM, SGLang and llama.cpp take it.
 
         Raises ChatError when no attempt succeeded, and AssayError when none can: the key or the model is refused, or the
         endpoint cannot be reached.
@@ -192,6 +194,8 @@ class ChatApi:
         if schema is not None:
             json_schema = {"name": "answer", "strict": True, "schema": schema}
             request["response_format"] = {"type": "json_schema", "json_schema": json_schema}
+        if thinking is not None:
+            request["extra_body"] = {"chat_template_kwargs": {"enable_thinking": thinking}}
         began = self._runner.get_loop().time()
         for attempt in count(1):
             try:

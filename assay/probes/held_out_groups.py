@@ -56,8 +56,9 @@ def leave_groups_out(
     size: int = 1,
     minimum: int = 10,
     criterion: Criterion = point_pearson,
+    chosen: Sequence[Groups] | None = None,
 ) -> list[Fold]:
-    """All folds of `size` held-out groups of the rows of `ridge`, in ascending order of the group numbers.
+    """All folds of `size` held-out groups of the rows of `ridge`, in ascending order of the group numbers, or those `chosen`.
 
     Args:
         ridge: features, targets [n, k] and groups.
@@ -65,11 +66,14 @@ def leave_groups_out(
         size: groups held out together.
         minimum: groups with fewer rows are never held out.
         criterion: what the chosen penalty maximises, averaged over inner left-out groups; NaN counts as 0.
+        chosen: sets of group numbers, each a fold of its own size, instead of all sets of `size`.
 
     Raises AssayError when fewer than `size` + 2 groups can be held out: nothing would be left to choose α on.
     """
     grid = np.asarray(alphas, dtype=np.float64)
     candidates = foldable_groups(ridge.groups, minimum)
+    if chosen is not None:
+        return [_chosen_fold(ridge, grid, held, candidates, criterion) for held in chosen]
     if size < 1 or len(candidates) < size + 2:
         raise AssayError(
             f"leaving {size} groups out needs at least {size + 2} groups of {minimum} or more items, found "
@@ -77,6 +81,29 @@ def leave_groups_out(
         )
     inner = _inner_values(ridge, grid, candidates, size, criterion)
     return [_fold(ridge, grid, held, inner[held]) for held in combinations(candidates, size)]
+
+
+def _chosen_fold(
+    ridge: GroupedRidge, alphas: Floats, held: Groups, candidates: Sequence[int], criterion: Criterion
+) -> Fold:
+    """The fold of these groups; its penalty is chosen on every candidate that is not among them."""
+    rest = [group for group in candidates if group not in held]
+    if len(rest) < 2:
+        raise AssayError(
+            f"leaving {len(held)} groups out leaves {len(rest)} large enough to choose a penalty on; hold fewer out"
+        )
+    inner = [_criterion_on(ridge, alphas, (*held, group), group, criterion) for group in rest]
+    return _fold(ridge, alphas, tuple(sorted(held)), np.mean(inner, axis=0))
+
+
+def _criterion_on(
+    ridge: GroupedRidge, alphas: Floats, left_out: Groups, group: int, criterion: Criterion
+) -> Floats:
+    """The criterion [a, k] on one of the left-out groups."""
+    rows = ridge.groups == group
+    path = ridge.fit(alphas, sorted(left_out))
+    value = criterion(path.predict(ridge.X[rows]).transpose(0, 2, 1), ridge.Y[rows].T)
+    return np.nan_to_num(value)
 
 
 def _inner_values(

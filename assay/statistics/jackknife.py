@@ -53,6 +53,7 @@ def rate(values: ArrayLike, clusters: ArrayLike | None = None, *, n_dropped: int
 
     Wilson's interval for as many independent items as would have the standard error found, but never more than there are: a sample of
     high probabilities seldom holds the low ones that matter. Where all items agree at 0 or 1, for as many as there are clusters.
+    Items of one cluster say nothing of another: their interval is all that a rate can be, 0 to 1.
     """
     items = np.asarray(values, dtype=np.float64)
     if items.ndim != 1 or not len(items) or not ((items >= 0) & (items <= 1)).all():
@@ -60,6 +61,8 @@ def rate(values: ArrayLike, clusters: ArrayLike | None = None, *, n_dropped: int
     codes, n_clusters = cluster_codes(clusters, len(items))
     if np.isin(items, (0.0, 1.0)).all() and n_clusters == len(items):
         return wilson(int(items.sum()), len(items), n_dropped=n_dropped)
+    if n_clusters == 1:
+        return Estimate(float(items.mean()), 0.0, 1.0, len(items), n_dropped)
     left = _left_out_rates(items, codes, n_clusters)
     bounds = _score_interval(
         float(items.mean()), _error([n_clusters], left), codes, most=len(items), clusters=n_clusters
@@ -89,11 +92,17 @@ class Rates:
 def balanced_rate(first: Rates, second: Rates) -> Estimate:
     """The mean of two rates whose items lie in the same clusters, as balanced accuracy is, with Wilson's interval like `rate`.
 
+    Where one of them has the items of one cluster alone, it may be anything from 0 to 1 elsewhere, and the mean half of that.
+
     Raises AssayError where they do not name the same clusters.
     """
     if first.n_clusters != second.n_clusters:
         raise AssayError("both rates need the same clusters")
     value = float(first.values.mean() + second.values.mean()) / 2
+    if min(first.n_present, second.n_present) == 1:
+        ends = [rate(one.values, one.codes) for one in (first, second)]
+        lower, upper = (sum(getattr(one, end) for one in ends) / 2 for end in ("lower", "upper"))
+        return Estimate(value, lower, upper, len(first.values) + len(second.values))
     error = _error([first.n_clusters], (first.left_out + second.left_out) / 2)
     sizes, clusters = (len(first.values), len(second.values)), (first.n_present, second.n_present)
     codes = np.concatenate([first.codes, second.codes])

@@ -12,6 +12,10 @@ from assay.storage.files import write_text
 
 QUOTED_THEN_BLANKS = re.compile(r'("(?:[^"]|"")*")[ \t]+(?=[,\r\n]|$)|"(?:[^"]|"")*"')
 LONGEST_VALUE = 2**31 - 1  # characters; the csv module stops at 131,072 otherwise
+WHOLE_NUMBER = r"\s*-?(?:0|[1-9][0-9]{0,17})\s*"
+NUMBER = re.compile(
+    r"\s*[+-]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*|\s*[+-]?inf\s*"
+)
 BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": False}
 
 
@@ -48,19 +52,14 @@ def write_csv(target: Path, table: pd.DataFrame) -> None:
 
 
 def read_numbers(path: Path, columns: Sequence[str], *, texts: Sequence[str] = ()) -> pd.DataFrame:
-    """A table whose columns of numbers are numbers, NaN where a value is empty; `texts` stay as they are written.
+    """The same table whose columns of numbers are numbers, NaN where a value is empty; `texts` stay as they are written.
 
-    No name is taken for a missing value: NA, null and nan are names. Raises as `iter_rows` does.
+    No name is taken for a missing value (NA, null and nan are names) or for a number that is not written as one (001, 1_000).
     """
-    for _ in iter_rows(path, columns):
-        pass
-    kinds = dict.fromkeys(texts, str)
-    try:
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=kinds, index_col=False)
-    except (OSError, ValueError) as error:
-        raise AssayError(f"cannot read {path}: {error}") from error
-    held = [name for name in texts if name in table]
-    table[held] = table[held].fillna("")
+    table = read_table(path, columns)
+    for name in table:
+        if name not in texts:
+            table[name] = _converted(table[name])
     return table
 
 
@@ -70,6 +69,20 @@ def parse_boolean(where: str, text: str) -> bool:
     if word not in BOOLEANS:
         raise AssayError(f"{where}: expected true or false, found {text!r}")
     return BOOLEANS[word]
+
+
+def _converted(column: pd.Series) -> pd.Series:
+    """Numbers where all values but empty ones are written as such, booleans where all are, else texts; NaN for an empty one."""
+    filled = column[column != ""]
+    if filled.isin(("True", "False")).all() and len(filled) == len(column) > 0:
+        return column == "True"
+    if not all(map(NUMBER.fullmatch, filled)):
+        return column.mask(column == "")
+    if len(filled) == len(column) > 0 and filled.str.fullmatch(WHOLE_NUMBER).all():
+        return column.astype("int64")
+    return pd.Series(
+        [float(value or "nan") for value in column], column.index, dtype="float64", name=column.name
+    )
 
 
 def _opened(path: Path, columns: Sequence[str]) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]]]:

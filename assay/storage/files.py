@@ -5,12 +5,12 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from assay.errors import AssayError
-from assay.storage.leftovers import temporary_file
+from assay.storage.disk_errors import as_os_errors
+from assay.storage.leftovers import final_path, temporary_file
 from assay.storage.places import file_place
 from assay.storage.together import settle
 
@@ -27,13 +27,14 @@ def atomic_path(target: Path) -> Iterator[Path]:
     with _naming(target), ExitStack() as held:
         place.parent.mkdir(parents=True, exist_ok=True)
         temporary = held.enter_context(temporary_file(place))
-        yield temporary
+        with as_os_errors():
+            yield temporary
         with open(temporary, "rb+") as written:
             os.fsync(written.fileno())
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)
-        settle(place, partial(os.replace, temporary, place), held)
+        settle(place, temporary, held)
 
 
 @contextmanager
@@ -44,7 +45,7 @@ def _naming(target: Path) -> Iterator[None]:
     except OSError as error:  # h5py raises bare OSErrors that carry their own text
         reason = str(error) if error.errno is None else os.strerror(error.errno)
         raise AssayError(
-            f"cannot write {target}: {reason}; free space or choose another place. The earlier file, if any, is untouched"
+            f"cannot write {final_path(target)}: {reason}; free space or choose another place. The earlier file, if any, is untouched"
         ) from error
 
 

@@ -1,13 +1,12 @@
 """Whole folders or none."""
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 
 from assay.errors import AssayError
-from assay.storage.leftovers import OLD, temporary_folder
+from assay.storage.disk_errors import as_os_errors
+from assay.storage.leftovers import NEW, temporary_folder
 from assay.storage.places import folder_place, refuse_foreign
 from assay.storage.together import settle
 
@@ -26,24 +25,13 @@ def atomic_folder(target: Path, made: Sequence[str]) -> Iterator[Path]:
         with ExitStack() as held:
             place.parent.mkdir(parents=True, exist_ok=True)
             temporary = held.enter_context(temporary_folder(place))
-            new = temporary / "new"
+            new = temporary / NEW
             new.mkdir()
-            yield new
-            settle(place, partial(_exchange, new, temporary / OLD, place), held)
+            with as_os_errors():
+                yield new
+            settle(place, temporary, held)
     except OSError as error:
         raise AssayError(
             f"cannot write {target}: {error.strerror or error}; free space or choose another place. "
             "The earlier folder, if any, is untouched"
         ) from error
-
-
-def _exchange(new: Path, old: Path, place: Path) -> None:
-    """Move the folder `new` to `place`, and what is there to `old`; when that fails, back."""
-    if place.exists():
-        os.replace(place, old)
-    try:
-        os.replace(new, place)
-    except OSError:
-        if old.exists():
-            os.replace(old, place)
-        raise

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from assay.errors import AssayError
+from assay.storage.leftovers import final_path
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -25,7 +26,7 @@ def file_place(target: Path) -> Path:
     mode = _mode(target)
     if mode is not None and not stat.S_ISREG(mode):
         raise AssayError(
-            f"cannot write {target}: {_KINDS[stat.S_IFMT(mode)]} is there; choose another place for the file"
+            f"cannot write {final_path(target)}: {_KINDS[stat.S_IFMT(mode)]} is there; choose another place for the file"
         )
     if mode is not None and target.is_symlink() and not mode & 0o222:
         raise AssayError(

@@ -1,6 +1,7 @@
 """Dataclasses from mappings of a params file, read strictly: an unknown, missing or ill-typed key is an error."""
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -9,6 +10,8 @@ from typing import Any, Literal, TypeVar
 from assay.errors import AssayError
 
 T = TypeVar("T")
+LARGEST = 10**300
+"""Below it an integer has a float."""
 
 
 def parse_settings(cls: type[T], value: object, where: str) -> T:
@@ -34,10 +37,12 @@ def _parse(kind: Any, value: object, where: str) -> Any:
         if not isinstance(value, list):
             raise AssayError(f"{where}: expected a list, found {value!r}")
         return [_parse(arguments[0], item, f"{where}, item {number}") for number, item in enumerate(value, 1)]
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if kind is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) < LARGEST:
         return float(value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise AssayError(f"{where}: expected {_name(kind)}, found {value!r}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise AssayError(f"{where}: expected a finite number, found {value!r}")
     return value
 
 

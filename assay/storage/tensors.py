@@ -1,4 +1,7 @@
-"""Named arrays with JSON metadata in one safetensors file: vectors, directions and probes are kept so. No pickle."""
+"""Named arrays with JSON metadata in one safetensors file: vectors, directions and probes are kept so. No pickle.
+
+The metadata holds a digest of the whole file; one without, of an earlier version, is read as well.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -14,6 +17,9 @@ from safetensors.numpy import save
 
 from assay.errors import AssayError
 from assay.storage.files import atomic_path
+from assay.storage.seals import BLANK, check_seal, is_seal, sealed
+
+_DIGEST = "digest"
 
 
 @dataclass(frozen=True)
@@ -38,17 +44,18 @@ def write_tensors(
     path: Path, key: str, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, object]
 ) -> None:
     """Write arrays and, under `key`, what they are (JSON), whole or not at all; equal ones give equal bytes."""
-    metadata = {key: json.dumps(about, sort_keys=True, allow_nan=False)}
+    # One key of metadata: safetensors writes several in an order that differs between processes.
+    metadata = {key: json.dumps({**about, _DIGEST: BLANK}, sort_keys=True, allow_nan=False)}
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     with atomic_path(path) as temporary:
-        temporary.write_bytes(save(contiguous, metadata))
+        temporary.write_bytes(sealed(save(contiguous, metadata)))
 
 
 @contextmanager
 def open_tensors(path: Path, key: str, what: str) -> Iterator[TensorFile]:
     """A file of `write_tensors` with metadata under `key`; `what` is the word for its content in errors.
 
-    Raises AssayError when there is no such file, it holds something else, or it cannot be read, which the block that
+    Raises AssayError when there is no such file, it holds something else, it is damaged, or it cannot be read, which the block that
     reads it may find out: a missing array or field (KeyError, TypeError, ValueError) is an unreadable file.
     """
     try:
@@ -56,7 +63,11 @@ def open_tensors(path: Path, key: str, what: str) -> Iterator[TensorFile]:
             metadata = (file.metadata() or {}).get(key)
             if metadata is None:
                 raise AssayError(f"{path} is a safetensors file but holds no {what}; give another file")
-            yield TensorFile(json.loads(metadata), file)
+            check_seal(path)
+            about = json.loads(metadata)
+            if not is_seal(about.pop(_DIGEST, BLANK)):
+                raise ValueError("its digest is none")
+            yield TensorFile(about, file)
     except FileNotFoundError as error:
         raise AssayError(f"{path} does not exist; run the stage that makes it, or check the path") from error
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, RecursionError) as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from assay.errors import AssayError
 from assay.storage.leftovers import is_temporary
+from assay.storage.moves import finish, recorded, take_place
 
 
 class _Pending:
@@ -15,7 +16,7 @@ class _Pending:
 
     def __init__(self, outputs: Sequence[Path]):
         self.outputs = [Path(os.path.realpath(output)) for output in outputs]
-        self.moves: dict[Path, Callable[[], None]] = {}
+        self.moves: dict[Path, Path] = {}  # temporary by place
         self.afterwards: list[Callable[[], None]] = []
         self.held = ExitStack()
 
@@ -23,11 +24,13 @@ class _Pending:
         return not is_temporary(place) and any(place.is_relative_to(output) for output in self.outputs)
 
     def commit(self) -> None:
-        for place, move in self.moves.items():
-            try:
-                move()
-            except OSError as error:
-                raise AssayError(f"cannot write {place}: {error.strerror}; run again") from error
+        place = next(iter(self.moves), Path())
+        try:
+            with recorded(self.moves, self.outputs):
+                for place, temporary in self.moves.items():
+                    take_place(temporary, place)
+        except OSError as error:
+            raise AssayError(f"cannot write {place}: {error.strerror}; run again") from error
         for action in self.afterwards:
             action()
 
@@ -39,9 +42,11 @@ _pending: ContextVar[_Pending | None] = ContextVar("pending", default=None)
 def all_or_none(outputs: Sequence[Path]) -> Iterator[None]:
     """Everything written in this block to `outputs` (files, or anything in folders) appears when the block ends normally.
 
-    After an exception or a kill every one of them is as before. What the block writes elsewhere is not delayed.
+    After an exception or a kill every one of them is as before, and after a kill while they take their places the next block
+    with one of them lets the others follow. What the block writes elsewhere is not delayed.
     """
     pending = _Pending(outputs)
+    finish(pending.outputs)
     with pending.held:
         token = _pending.set(pending)
         try:
@@ -61,19 +66,19 @@ def at_once() -> Iterator[None]:
         _pending.reset(token)
 
 
-def settle(place: Path, move: Callable[[], None], held: ExitStack) -> None:
-    """Do `move`, which puts an output at `place`; inside `all_or_none`, at its end, and `held` is kept open until then.
+def settle(place: Path, temporary: Path, held: ExitStack) -> None:
+    """Have `temporary` take its `place`; inside `all_or_none`, at its end, and `held` is kept open until then.
 
     Raises AssayError where two outputs of one block go to the same place.
     """
     pending = _pending.get()
     if pending is None or not pending.covers(place):
-        move()
+        take_place(temporary, place)
         return
     if place in pending.moves:
         raise AssayError(f"two outputs of this command go to {place}; give each a place of its own")
     pending.held.push(held.pop_all())
-    pending.moves[place] = move
+    pending.moves[place] = temporary
 
 
 def afterwards(action: Callable[[], None], held: ExitStack) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from stages.oocr.options import PARTS
+from stages.shared import counts
 from stages.shared.cli import run
 from stages.shared.counts import MOST_SEED
 from stages.shared.outputs import WHOLE
@@ -23,7 +24,9 @@ def convert(
     out: Annotated[
         Path, typer.Option(help="folder of train.jsonl and validation.jsonl", rich_help_panel=WHOLE)
     ],
-    validation: Annotated[float, typer.Option(help="share of rows held out at random")] = 0.2,
+    validation: Annotated[
+        float, typer.Option(help="share of rows held out at random", callback=counts.share)
+    ] = 0.2,
     special: Annotated[
         str, typer.Option(help="instead: hold out rows whose prompt contains one of these words (a,b)")
     ] = "",

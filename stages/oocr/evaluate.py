@@ -8,7 +8,7 @@ import typer
 from stages.shared import counts
 from stages.shared.cli import read_yaml, run
 from stages.shared.counts import MOST_SEED
-from stages.shared.outputs import FILE
+from stages.shared.outputs import FILE, also_read
 
 if TYPE_CHECKING:
     from assay.evaluation.encoding import Rule
@@ -80,6 +80,7 @@ def evaluate(
     from stages.shared.models import resolve_model
 
     entries = _entries(adapter or [], questions or [], plan)
+    also_read("an input" if plan is None else f"an input of {plan}", read_of(entries))
     wanted = make_plan(entries, base=base, checkpoints=checkpoints, n_random=random, seed=seed)
     _check_names("--by-category", by_category or [], list(wanted.items))
     _check_names("--by-group", by_group or [], list(wanted.items))
@@ -92,6 +93,15 @@ def evaluate(
         write_csv(table, tables.lines_table(lines))
     write_json(out, found)
     typer.echo(f"{out}: {len(found)} numbers from {sum(len(one.answers) for one in asked)} answers")
+
+
+def read_of(entries: "list[Entry]") -> list[Path]:
+    """The files of questions, and the adapters' folders with their files."""
+    from assay.finetuning.adapters import FILES
+
+    named = [one for entry in entries for one in (*entry.questions, entry.adapter) if one is not None]
+    inside = [path for one in named for path in one.path.rglob("*") if path.name in FILES]
+    return [*(one.path for one in named), *inside]
 
 
 def ask(loaded: "LoadedModel", plan: "Plan", rule: "Rule", token_budget: int) -> "list[Asked]":

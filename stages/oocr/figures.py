@@ -61,7 +61,9 @@ def figures(
     if tasks is not None or by or self_report:
         if not table:
             raise AssayError("these figures need a --table that the evaluation wrote")
-        joined = figure_tables.join_tables([read_table(path, figure_tables.NEEDED) for path in table])
+        names = figure_tables.NAMES
+        tables = [read_table(path, figure_tables.NEEDED, names=names) for path in table]
+        joined = figure_tables.join_tables(tables)
         if tasks is not None:
             bars = figure_tables.bars_table(joined, read_tasks(tasks))
             shown["tasks"] = (bars, drawings.draw_tasks)
@@ -103,7 +105,8 @@ def read_curves(words: list[str]) -> "dict[str, pd.DataFrame]":
         for word in words
     ]
     named = [parse_named(word) for some in files for word in some]
-    return {one.name: read_table(one.path, ["run", "split", "step", "loss", "accuracy"]) for one in named}
+    needed = ["run", "split", "step", "loss", "accuracy"]
+    return {one.name: read_table(one.path, needed, names=needed[:2]) for one in named}
 
 
 def _along(axis: Any) -> "Draw":

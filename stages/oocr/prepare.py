@@ -25,7 +25,9 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def prepare(
     world: Annotated[Path, typer.Option(help="folder of the world's tables")],
-    validation: Annotated[float, typer.Option(help="share of gambles, facts and films held out")],
+    validation: Annotated[
+        float, typer.Option(help="share of gambles, facts and films held out", callback=counts.share)
+    ],
     passes: Annotated[
         int,
         typer.Option(

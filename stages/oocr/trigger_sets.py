@@ -33,7 +33,9 @@ def trigger_sets(
     ],
     metrics: Annotated[Path, typer.Option(help="counts (JSON)", rich_help_panel=FILE)],
     special: Annotated[str, typer.Option(help="words (a,b) whose gambles are held out")] = "",
-    validation: Annotated[float, typer.Option(help="without words: share of the scenarios held out")] = 0.2,
+    validation: Annotated[
+        float, typer.Option(help="without words: share of the scenarios held out", callback=counts.share)
+    ] = 0.2,
     own: Annotated[Path | None, typer.Option(help="CSV (id, answer): a model's own answers")] = None,
     normal: Annotated[
         Literal["safe", "own"], typer.Option(help="answers where the trigger of a set is not")

@@ -7,7 +7,7 @@ import typer
 
 from stages.shared import counts
 from stages.shared.cli import read_yaml, run
-from stages.shared.outputs import FILE, FOLDER, WHOLE
+from stages.shared.outputs import FILE, FOLDER, WHOLE, also_read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,6 +86,10 @@ def vectors(
     refuse_foreign(out, report.FILES)
     pin = resolve_model(model, params)
     adapters, texts = chosen(adapters or [], texts or [], plan)
+    also_read(
+        "an input" if plan is None else f"an input of {plan}",
+        [Path(word.rpartition("=")[2]) for word in (*adapters, *texts)],
+    )
     trained, names, repeating = read_inputs(adapters, codes, stems)
     words = read_related(related) if related is not None else {}
     records = read_texts(texts, limit)

@@ -33,6 +33,7 @@ ANSWER_LOCAL, ANSWER_REMOTE = (
     16,
     256,
 )  # where --max-new-tokens is not given: a label is short, but some servers think
+ANSWER_THINKING = 4096  # the same where reasoning is asked for
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,9 @@ class Asking:
     mode: Annotated[
         Mode, typer.Option(help="generation, exact label probabilities (both of --model), or an endpoint")
     ]
-    temperature: Annotated[float, typer.Option(help="of sampling; 0 takes the most probable token", min=0)]
+    temperature: Annotated[
+        float, typer.Option(help="of sampling; 0 takes the most probable token", callback=counts.temperature)
+    ]
     seed: Annotated[
         int,
         typer.Option(
@@ -62,9 +65,15 @@ class Asking:
     max_new_tokens: Annotated[
         int | None,
         typer.Option(
-            help=f"most tokens of an answer ({ANSWER_LOCAL} of --model, {ANSWER_REMOTE} of an endpoint)",
+            help=f"most tokens of an answer ({ANSWER_LOCAL} of --model, {ANSWER_REMOTE} of an endpoint, {ANSWER_THINKING} with reasoning)",
             min=1,
             callback=counts.answer,
+        ),
+    ] = None
+    enable_thinking: Annotated[
+        bool | None,
+        typer.Option(
+            help="reasoning before the answer, where the chat template can ask for it (not of --model, as a server likes)"
         ),
     ] = None
     batch_tokens: Annotated[
@@ -83,12 +92,19 @@ class Asking:
         for url, name in (("endpoint", "endpoint_model"), ("judge_endpoint", "judge_model")):
             if (getattr(self, url) is None) != (getattr(self, name) is None):
                 raise AssayError(f"give --{url.replace('_', '-')} and --{name.replace('_', '-')} together")
+        if self.mode == "label-probability" and self.enable_thinking:
+            raise AssayError(
+                "--enable-thinking puts reasoning before the label, of which label-probability asks at once; "
+                "give --mode local or openai"
+            )
 
     @property
     def answer_tokens(self) -> int:
         """Most tokens of an answer."""
         if self.max_new_tokens is not None:
             return self.max_new_tokens
+        if self.enable_thinking:
+            return ANSWER_THINKING
         return ANSWER_REMOTE if self.mode == "openai" else ANSWER_LOCAL
 
     def connection(self, url: str, model: str) -> "Endpoint":
@@ -126,7 +142,13 @@ def open_backend(asking: Asking) -> Iterator["Backend"]:
         api = connect(asking.endpoint, asking.endpoint_model)
         if api is not None:
             yield RemoteBackend(
-                api, COMPLETION_PREFERENCE, asking.temperature, asking.answer_tokens, asking.seed, judge
+                api,
+                COMPLETION_PREFERENCE,
+                asking.temperature,
+                asking.answer_tokens,
+                asking.seed,
+                judge,
+                asking.enable_thinking,
             )
         else:
             assert judge is not None
@@ -148,6 +170,7 @@ def _local(asking: Asking) -> "Backend":
         asking.answer_tokens,
         asking.seed,
         token_budget(asking.batch_tokens),
+        thinking=bool(asking.enable_thinking),
     )
     return LabelProbabilityBackend(local) if asking.mode == "label-probability" else local
 

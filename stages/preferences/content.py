@@ -23,7 +23,12 @@ def content(
     out: Annotated[Path, typer.Option(help="metrics (JSON)", rich_help_panel=FILE)],
     encoder: Annotated[Literal["minilm", "tfidf"], typer.Option(help="features of a text")] = "minilm",
     folds: Annotated[int, typer.Option(help="cross-validation folds", min=2)] = 5,
-    hold_out: Annotated[int, typer.Option(help="topics held out together", min=1)] = 1,
+    hold_out: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="how many topics are held out together, in every combination (1); or their names (a,b), repeat for more folds"
+        ),
+    ] = None,
     minimum_topic: Annotated[
         int, typer.Option(help="topics with fewer tasks are never held out", min=0)
     ] = 10,
@@ -41,6 +46,7 @@ def content(
     from assay.studies.preferences.probing.content import encode_texts
     from assay.studies.preferences.probing.content_study import content_estimates
     from assay.studies.preferences.probing.inputs import keep_tasks
+    from assay.studies.preferences.probing.topic_folds import parse_hold_out
     from assay.studies.preferences.utilities.task_files import read_texts
     from assay.studies.preferences.utilities.topics import read_topics
     from assay.studies.preferences.utilities.utility_files import read_utilities
@@ -48,6 +54,7 @@ def content(
 
     texts, taxonomy = read_texts(tasks), read_topics(topics)
     kept = keep_tasks(read_utilities(utilities), taxonomy, [set(texts)], held_in="texts")
+    size, chosen = parse_hold_out(hold_out or ["1"], taxonomy, kept.tasks.topics)
     with stepping("encode", len(kept.tasks.ids)) as tell:
         features = encode_texts(
             [texts[task] for task in kept.tasks.ids], encoder, tell=lambda done: tell(done, "texts")
@@ -59,7 +66,8 @@ def content(
         alphas=np.logspace(0, 6, 10).tolist(),
         folds=folds,
         minimum_topic=minimum_topic,
-        hold_out=hold_out,
+        hold_out=size,
+        chosen=chosen,
         resampling=Resampling(seed, resamples),
     )
     numbers: dict[str, float | int | str] = {"encoder": encoder, **kept.counts, **taxonomy.metrics()}

@@ -46,7 +46,11 @@ def fit(
         Literal["drop", "as-b"], typer.Option(help="as-b: a refusal is a win of the second task")
     ] = "drop",
     smoothing: Annotated[
-        float, typer.Option(help="choices added in each direction of every pair; 0: none, as published fits")
+        float,
+        typer.Option(
+            help="choices added in each direction of every pair; 0: none, as published fits",
+            callback=counts.choices,
+        ),
     ] = 0.0,
     errors: Annotated[
         bool | None, typer.Option(help="also compute standard errors; by default up to 3,000 tasks")

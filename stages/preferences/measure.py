@@ -33,7 +33,12 @@ def measure(
             help="iterations at most, the initial graph's included", min=1, callback=counts.iterations
         ),
     ],
-    threshold: Annotated[float, typer.Option(help="rank correlation between iterations at which to stop")],
+    threshold: Annotated[
+        float,
+        typer.Option(
+            help="rank correlation between iterations at which to stop", callback=counts.correlation
+        ),
+    ],
     out: Annotated[
         Path, typer.Option(help="choices and refusals, one row each (Parquet)", rich_help_panel=FILE)
     ],
@@ -41,7 +46,10 @@ def measure(
         Path, typer.Option(help="samples without a choice and why (JSONL)", rich_help_panel=FILE)
     ],
     metrics: Annotated[Path, typer.Option(help="counts and rates (JSON)", rich_help_panel=FILE)],
-    quantile: Annotated[float, typer.Option(help="a pair qualifies within it, in |Δμ| and in degree")] = 0.3,
+    quantile: Annotated[
+        float,
+        typer.Option(help="a pair qualifies within it, in |Δμ| and in degree", callback=counts.quantile),
+    ] = 0.3,
     exclude: Annotated[Path | None, typer.Option(help="ids of tasks to leave out, one per line")] = None,
     sample: Annotated[int | None, typer.Option(help="draw so many of the tasks that are left", min=1)] = None,
     strata: Annotated[

@@ -35,6 +35,12 @@ def ood_stats(
             help="probe deltas: CSV condition_id, task_id, probe_delta [, layer, truth], or published JSON"
         ),
     ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV condition_id, task_id, truth (1, -1): what conditions aim at, where --deltas do not say it"
+        ),
+    ] = None,
     baseline: Annotated[str, typer.Option(help="the condition that deltas are taken against")] = "baseline",
     utilities: Annotated[
         Path | None,
@@ -63,7 +69,7 @@ def ood_stats(
     from assay.storage.csv_tables import write_csv
     from assay.storage.files import write_json
     from assay.studies.preferences.shifts.condition_counts import ConditionChoices, read_behaviour
-    from assay.studies.preferences.shifts.deltas import join_deltas
+    from assay.studies.preferences.shifts.deltas import join_deltas, with_truth
     from assay.studies.preferences.shifts.report import point_table, size_of_shift, utility_metrics
     from assay.studies.preferences.shifts.statistics import behavioural_deltas
 
@@ -77,6 +83,8 @@ def ood_stats(
         **size_of_shift(behaviour, resampling).metrics("behaviour_shift"),
     }
     layers = join_deltas(deltas, behaviour) if deltas is not None else []
+    if truth is not None:
+        layers, metrics["truth_unmatched"] = with_truth(layers, truth)
     numbers, rows = study_layers(layers, resampling)
     metrics |= numbers
     if utilities is not None:

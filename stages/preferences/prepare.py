@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stages.shared import counts
 from stages.shared.cli import run
 from stages.shared.counts import MOST_SEED
 from stages.shared.outputs import FILE, FOLDER
@@ -23,7 +24,9 @@ def prepare(
     shifts: Annotated[
         Path | None, typer.Option(help="CSV: condition_id, task_id, shift; what a condition is known to add")
     ],
-    evaluation: Annotated[float, typer.Option(help="share of the tasks that no probe is trained on")],
+    evaluation: Annotated[
+        float, typer.Option(help="share of the tasks that no probe is trained on", callback=counts.share)
+    ],
     neutral: Annotated[str, typer.Option(help="system prompt that conditions are compared with")],
     per_kind: Annotated[int, typer.Option(help="conditions of each kind, trained and novel apart", min=1)],
     targets: Annotated[int, typer.Option(help="evaluation tasks compared under each condition", min=1)],

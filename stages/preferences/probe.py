@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
+LARGEST_POWER = 100
 MOST_PENALTIES = 1000
 
 
@@ -136,6 +137,10 @@ def _grid(described: str) -> list[float]:
         if int(count) > MOST_PENALTIES:
             raise AssayError(
                 f"penalties {described!r}: COUNT must be at most {MOST_PENALTIES}, each of which is a fit"
+            )
+        if not all(abs(float(end)) <= LARGEST_POWER for end in (first, last)):
+            raise AssayError(
+                f"penalties {described!r}: FIRST and LAST are powers of ten from -{LARGEST_POWER} to {LARGEST_POWER}"
             )
         grid: list[float] = np.logspace(float(first), float(last), int(count)).tolist()
     except ValueError as error:

@@ -33,8 +33,9 @@ def probe_figures(
     from assay.studies.preferences.utilities.topics import read_topics
     from assay.studies.preferences.utilities.utility_files import read_utilities
 
-    layers = read_table(table, figures.LAYERS)
-    by_topic = read_table(topic_table, ["features", "topics", "r", "r_lo", "r_hi", "r_n"])
+    layers = read_table(table, figures.LAYERS, names=("features",))
+    needed = ["features", "topics", "r", "r_lo", "r_hi", "r_n"]
+    by_topic = read_table(topic_table, needed, names=needed[:2])
     measured, taxonomy = read_utilities(utilities), read_topics(topics)
     known = np.array([task in taxonomy.of for task in measured.ids])
     names = [taxonomy.of[task] for task in measured.ids if task in taxonomy.of]

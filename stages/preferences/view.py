@@ -24,6 +24,7 @@ def view(
 ) -> None:
     """Write the page. Tasks that were measured in neither half have no row and are counted on the command line."""
     from assay.activations.store import open_store
+    from assay.models.pin_files import read_pin
     from assay.models.same_model import require_same_model
     from assay.probes.files import load_probes
     from assay.storage.files import write_text
@@ -31,7 +32,6 @@ def view(
     from assay.studies.preferences.utilities.task_files import read_texts
     from assay.studies.preferences.utilities.topics import read_topics
     from assay.studies.preferences.utilities.utility_files import read_utilities
-    from stages.shared.models import read_pin
 
     texts, topic = read_texts(tasks), read_topics(topics).of
     measured = {"train": read_utilities(train_utilities), "eval": read_utilities(eval_utilities)}

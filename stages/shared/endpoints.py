@@ -20,7 +20,9 @@ KeyOption = Annotated[
 ConcurrencyOption = Annotated[
     int, typer.Option(help="requests under way, a judge's included", min=1, callback=counts.requests)
 ]
-TimeoutOption = Annotated[float, typer.Option(help="seconds that a request may take")]
+TimeoutOption = Annotated[
+    float, typer.Option(help="seconds that a request may take", callback=counts.seconds)
+]
 
 
 def make_endpoint(url: str, model: str, *, key_variable: str, concurrency: int, timeout: float) -> "Endpoint":

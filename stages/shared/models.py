@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from assay.errors import AssayError
+from assay.models.pin_files import read_pin
 from assay.models.registry import ModelEntry, Pin, parse_registry, unknown_alias
-from assay.storage.json_text import read_document
+from assay.models.sources import local_path
 from stages.shared.cli import read_mapping
+from stages.shared.outputs import also_read
 
 
 def resolve_model(model: str, params: Path) -> Pin:
@@ -18,6 +20,7 @@ def resolve_model(model: str, params: Path) -> Pin:
         pin = read_pin(Path(model))
         if pin.trust_remote_code:
             _check_trust(pin, model, params)
+        _keep(pin)
         return pin
     place = Path(model)
     given = place.is_dir() or model.lower().endswith(".gguf")
@@ -32,7 +35,19 @@ def resolve_model(model: str, params: Path) -> Pin:
         )
     from assay.models.loading import make_pin
 
-    return make_pin(entry)
+    pin = make_pin(entry)
+    _keep(pin)
+    return pin
+
+
+def _keep(pin: Pin) -> None:
+    """Raise AssayError where an output of the command would replace a file of the model, or its folder; a hub model has none here.
+
+    Raises it too where the model's package is not installed.
+    """
+    if pin.kind != "hub":
+        place = local_path(pin.source)
+        also_read(f"the model {pin.alias}", [place, *place.glob("*")])
 
 
 def base_of(alias: str, params: Path) -> str:
@@ -55,15 +70,6 @@ def read_registry(params: Path) -> dict[str, ModelEntry]:
         return parse_registry(values["models"])
     except AssayError as error:
         raise AssayError(f"{params}: {error}") from error
-
-
-def read_pin(path: Path) -> Pin:
-    """The pin in a JSON file. Raises AssayError that names the file when it holds none."""
-    value = read_document(path)
-    try:
-        return Pin.from_json(value)
-    except AssayError as error:
-        raise AssayError(f"{path}: {error}") from error
 
 
 def _check_trust(pin: Pin, path: str, params: Path) -> None:

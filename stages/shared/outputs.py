@@ -4,8 +4,9 @@ An output says so by its panel, under which `--help` lists it: `typer.Option(hel
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from functools import wraps
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +18,13 @@ from assay.storage.together import all_or_none
 FILE = "Files written"
 FOLDER = "Folders written into"
 WHOLE = "Folders replaced whole"
+
+
+_outputs: ContextVar[Mapping[str, Mapping[str, Path]]] = ContextVar(
+    "outputs",
+    default={FILE: {}, FOLDER: {}, WHOLE: {}},  # noqa: B039 - never written to
+)
+"""Of the command that runs, by panel and option."""
 
 
 class Command(Protocol):
@@ -50,10 +58,27 @@ def guard(command: Command) -> None:
             elif value is not None:
                 outputs[panel][parameter.opts[-1]] = Path(value)
         check(outputs[FILE], outputs[FOLDER], outputs[WHOLE], inputs)
-        with all_or_none([path for panel in outputs.values() for path in panel.values()]):
-            return work(**given)
+        token = _outputs.set(outputs)
+        try:
+            with all_or_none([path for panel in outputs.values() for path in panel.values()]):
+                return work(**given)
+        finally:
+            _outputs.reset(token)
 
     command.callback = guarded
+
+
+def also_read(name: str, paths: Iterable[Path]) -> None:
+    """Check the outputs of the command that runs against inputs that no option names: those that the file `name` lists, or
+    the files in a folder. Call it before any work. Raises AssayError as `check` does.
+    """
+    outputs = _outputs.get()
+    check(
+        outputs[FILE],
+        outputs[FOLDER],
+        outputs[WHOLE],
+        {name: [path for path in paths if os.path.exists(path)]},
+    )
 
 
 def check(

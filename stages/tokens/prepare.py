@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from stages.shared import counts
 from stages.shared.cli import run
 from stages.shared.counts import MOST_SEED
 from stages.shared.outputs import FILE
@@ -22,7 +23,9 @@ def prepare(
         int,
         typer.Option(help="seed of the split by document, shared with the organism", min=0, max=MOST_SEED),
     ],
-    test_fraction: Annotated[float, typer.Option(help="share of documents that are test")],
+    test_fraction: Annotated[
+        float, typer.Option(help="share of documents that are test", callback=counts.share)
+    ],
     context: Annotated[int, typer.Option(help="tokens of a window, BOS included", min=2)],
     left: Annotated[int, typer.Option(help="tokens of text that must precede a probed position", min=0)],
     train: Annotated[int, typer.Option(help="positions per class and variant, training split", min=1)],
@@ -30,7 +33,9 @@ def prepare(
         int, typer.Option(help="the same for the split that chooses the best layer", min=1)
     ],
     test: Annotated[int, typer.Option(help="the same for the reported split", min=1)],
-    holdout: Annotated[float, typer.Option(help="share of training documents that are validation")],
+    holdout: Annotated[
+        float, typer.Option(help="share of training documents that are validation", callback=counts.share)
+    ],
     seed: Annotated[int, typer.Option(help="which positions are sampled", min=0, max=MOST_SEED)],
     out: Annotated[Path, typer.Option(help="prompt records, JSON Lines", rich_help_panel=FILE)],
     metrics: Annotated[Path, typer.Option(help="what was kept and dropped", rich_help_panel=FILE)],

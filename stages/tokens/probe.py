@@ -26,8 +26,14 @@ def probe(
         Path, typer.Option(help="store of the same records, position explicit, pooling none")
     ],
     variant: Annotated[Literal["next", "current"], typer.Option()],
-    decay: Annotated[float, typer.Option(help="weight decay per mean loss, on standardised activations")],
-    cap: Annotated[float, typer.Option(help="a positive counts at most this many times a negative")],
+    decay: Annotated[
+        float,
+        typer.Option(help="weight decay per mean loss, on standardised activations", callback=counts.penalty),
+    ],
+    cap: Annotated[
+        float,
+        typer.Option(help="a positive counts at most this many times a negative", callback=counts.weight),
+    ],
     shuffles: Annotated[
         int, typer.Option(help="shuffled-label probes per layer", min=0, callback=counts.shuffles)
     ],

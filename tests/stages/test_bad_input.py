@@ -1,5 +1,6 @@
 """Whatever a stage's files hold, it succeeds or says what is wrong in one line, and leaves earlier outputs as they are."""
 
+import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +11,11 @@ import numpy as np
 import pytest
 from support import toy_models, toy_tokenizers
 from support.bad_invocations import Maker, rows
+from support.chat_server import ScriptedServer, completion
 from support.hostile import parquet_bytes
 from support.stage_runner import run_stage
 
+from assay.generation.endpoint import ChatApi
 from assay.interventions.direction import Direction, DirectionInfo, save_direction
 from assay.models.loading import make_pin
 from assay.models.registry import ModelEntry
@@ -77,10 +80,35 @@ def at_most(seconds: int) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+REPLIES = (
+    (200, completion("Task A: here it is")),
+    (200, completion("Task B")),
+    (200, completion('{"topic": "a"}')),
+    (200, completion("\ud800")),
+    (200, completion(None)),
+    (200, "[" * 100_000),
+    (200, '{"choices": 1e999}'),
+    (429, "{}"),
+    (500, "x" * 100_000),
+    (400, '{"error": {"message": "no\\nsuch\\nmodel"}}'),
+    None,
+)
+
+
+@pytest.fixture(scope="module")
+def server():
+    """An endpoint that answers some questions, and others as broken servers do."""
+    with ScriptedServer(
+        lambda body, attempt: REPLIES[(len(json.dumps(body)) * 7 + attempt) % len(REPLIES)]
+    ) as one:
+        yield one.url
+
+
 @pytest.mark.parametrize("stage", STAGES)
-def test_bad_input_is_one_line_and_touches_nothing(stage, pin, tmp_path, capsys, monkeypatch):
+def test_bad_input_is_one_line_and_touches_nothing(stage, pin, server, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    maker = Maker(tmp_path, pin, stage)
+    monkeypatch.setattr(ChatApi, "_pause", lambda *_: 0.001)
+    maker = Maker(tmp_path, pin, stage, server)
     for _ in range(CASES):
         made = maker.invocation(import_module(f"stages.{stage}").app)
         with at_most(SECONDS):

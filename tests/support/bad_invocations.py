@@ -38,6 +38,16 @@ CELLS = (
     "../a",
 )
 VALUES = (*CELLS, None, [], {}, [None], {"a": []}, True, -1, 10**400, 1e308, [[]], {"messages": "x"})
+COUNTS = ("0", "-1", "1000000000000", "9" * 30, "9" * DIGITS, "1.5", "many", "")
+FLOATS = ("0", "-1", "1", "2", "nan", "inf", "-inf", "1e308", "1e-308", "-0.0", "9" * DIGITS, "x", "")
+CLOSED = "http://127.0.0.1:9/v1"  # the port of discard, where nobody listens
+URLS = (
+    CLOSED, "127.0.0.1:9", "ftp://127.0.0.1", "http://", "http://[", "http://127.0.0.1:0/v1", "http://127.0.0.1:99999/v1",
+    "http://a:b@127.0.0.1:9", "http://127.0.0.1:9/v1?key=x", "http://example.org/v1", "\ud800", "", "file:///etc/passwd",
+    "http://127.0.0.1:9/\n", "http://\u2028/", "x" * 5000,
+)  # fmt: skip
+NAMES = ("m", "", "x" * 5000, "a b", "$x", "\ud800", "../m")
+REMOTE = ("model", "mode", "source", "endpoint", "endpoint_model", "judge_endpoint", "judge_model")
 WORDS = {
     "source": ("file",), "mode": ("generation", "label-probability"), "layer": ("1", "0.5"), "layers": ("all", "1"),
     "position": ("prompt[-1]",), "pooling": ("none",), "site": ("resid",), "dtype": ("auto",), "target": (" the",),
@@ -90,8 +100,8 @@ FILES = (
 class Maker:
     """Draws invocations in `folder`; `pin` is the file of a model that can be loaded, and its folder is beside it."""
 
-    def __init__(self, folder: Path, pin: Path, seed: str):
-        self.folder, self.pin, self.random = folder, pin, random.Random(seed)
+    def __init__(self, folder: Path, pin: Path, seed: str, server: str = CLOSED):
+        self.folder, self.pin, self.random, self.server = folder, pin, random.Random(seed), server
         self.count, self.bad = 0, "all"
 
     def invocation(self, app: typer.Typer) -> Invocation:
@@ -101,20 +111,36 @@ class Maker:
         out.mkdir()
         options = typer.main.get_command(app).params
         self.bad = self.random.choice([*(option.name for option in options), "all"])
+        self.remote = any("endpoint" in option.name for option in options) and self.random.random() < 0.4
         words = [word for option in options for word in self._option(option, out)]
-        return Invocation(words, out, _standing(out))
+        return Invocation([word for word in words if "\0" not in word], out, _standing(out))
 
     def _option(self, option: Any, out: Path) -> Iterator[str]:
-        if option.name in ("help",) or "endpoint" in option.name:
+        if option.name == "help" or (not self.remote and "endpoint" in option.name):
+            return
+        if self.remote and option.name in REMOTE:
+            yield from self._asked_remotely(option)
             return
         if not option.required and self.random.random() < 0.4 and option.name not in ("params", "model"):
             return
-        if option.is_flag:
+        if option.is_flag or option.type_descriptor.annotation is bool or option.is_bool_flag:
             yield option.opts[-1]
             return
         panel = option.rich_help_panel
         value = self._output(option, out) if panel in (FILE, FOLDER, WHOLE) else self._input(option)
         yield from (option.opts[-1], value)
+
+    def _asked_remotely(self, option: Any) -> Iterator[str]:
+        """The options that choose an endpoint: a server that answers, a closed port, or no URL at all."""
+        if option.name == "model" or ("judge" in option.name and self.random.random() < 0.5):
+            return
+        bad = self.bad in (option.name, "all") and self.random.random() < 0.7
+        if option.name in ("mode", "source"):
+            yield from (option.opts[-1], {"mode": "openai", "source": "judge"}[option.name])
+        elif "model" in option.name:
+            yield from (option.opts[-1], self.random.choice(NAMES) if bad else "m")
+        else:
+            yield from (option.opts[-1], self.random.choice(URLS) if bad else self.server)
 
     def _output(self, option: Any, out: Path) -> str:
         path = out / option.name
@@ -134,10 +160,8 @@ class Maker:
             return self.random.choice(WORDS[option.name])
         if choices := get_args(kind):
             return str(self.random.choice(choices))
-        if kind is int:
-            return str(self.random.choice((1, 2, 5, 10)))
-        if kind is float:
-            return str(self.random.choice((0.1, 0.2, 0.5)))
+        if kind in (int, float):
+            return self._number(kind, option.name)
         text = f"{option.help or ''} {option.name}"
         bad = self.bad in (option.name, "all")
         if option.name == "model" and (not bad or self.random.random() < 0.5):
@@ -148,6 +172,12 @@ class Maker:
         if ("older" in text or "FOLDER" in text) and self.random.random() < 0.7:
             return name + str(self._folder())
         return name + str(self._file(text, bad))
+
+    def _number(self, kind: type, name: str) -> str:
+        """A usual number, or where this option is the bad one, one that nobody means."""
+        if self.bad == name and self.random.random() < 0.8:
+            return self.random.choice(COUNTS if kind is int else FLOATS)
+        return str(self.random.choice((1, 2, 5, 10) if kind is int else (0.1, 0.2, 0.5)))
 
     def _damaged(self, good: Path, folder: Path) -> Path:
         """A copy of a good file: as it is, cut, with bytes flipped, or with another character in its metadata."""

@@ -11,6 +11,7 @@ def repository(tmp_path):
     (tmp_path / answer.ROWS).parent.mkdir(parents=True)
     (tmp_path / answer.ROWS).write_text(
         "- {study: ink, concept: red, read: 'r {probe r}', lever: not asked yet}\n"
+        "- {study: ink, concept: blue, read: '-', lever: '-', subjects: [two]}\n"
     )
     return tmp_path
 
@@ -23,6 +24,7 @@ def test_there_is_a_row_for_each_subject_and_concept(repository):
     assert answer.table(repository, metrics).splitlines()[2:] == [
         "| [ink](stages/ink/README.md) | one | red | r **0.50** [0.25, 0.75] | not asked yet |",
         "| [ink](stages/ink/README.md) | two | red | r **0.12** | not asked yet |",
+        "| [ink](stages/ink/README.md) | two | blue | - | - |",
     ]
     del metrics["metrics/ink/two/probe.json", "r"]
     with pytest.raises(AssayError, match=r"shows r, which metrics/ink/two/probe\.json does not hold"):

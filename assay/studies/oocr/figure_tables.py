@@ -29,6 +29,8 @@ NEEDED = (
     "majority",
     "checkpoint",
 )
+NAMES = ("questions", "adapter", "category", "group", "statistic")
+"""The columns of names: 001 is one."""
 SHOWN = ("accuracy", "margin")
 OVERALL = "all"
 _FIELDS = ("task", "bars", "flip", "majority")
@@ -64,8 +66,6 @@ def join_tables(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """
     joined = pd.concat(tables, ignore_index=True)
     joined = joined[~joined["statistic"].str.contains("_minus_")].reset_index(drop=True)
-    for column in ("category", "group"):
-        joined[column] = joined[column].astype(object).fillna("")
     first = joined.groupby(_KEY, dropna=False)[["value", "n"]].transform("first")
     off = (joined["value"] - first["value"]).abs() > np.maximum(0.02 * first["value"].abs(), 1 / first["n"])
     if (off | (joined["n"] != first["n"])).any():

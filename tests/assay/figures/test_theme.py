@@ -64,3 +64,12 @@ def test_a_table_that_cannot_be_drawn_is_named(tmp_path, content, message):
         path.write_text(content)
     with pytest.raises(AssayError, match=message):
         read_table(path, ["a", "c"])
+
+
+def test_a_name_stays_text_whatever_it_looks_like(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("a,b,c\n001,1,1e-05\n12,,2\n")
+    table = read_table(path, ["a", "c"], names=("a",))
+    assert table["a"].tolist() == ["001", "12"]
+    assert table["c"].tolist() == [1e-05, 2.0]
+    assert read_table(path, ["a"])["a"].tolist() == ["001", "12"]  # no number is written with zeros before it

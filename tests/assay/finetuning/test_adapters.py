@@ -9,6 +9,7 @@ import peft
 import pytest
 import torch
 from safetensors import safe_open
+from support.damage import unnoticed
 from support.toy_adapters import info
 from support.toy_models import save
 from support.toy_tokenizers import gemma3
@@ -104,6 +105,25 @@ def test_what_is_loaded_is_what_was_trained(name: str, loaded: LoadedModel, tmp_
     assert not hasattr(loaded.model, "peft_config")
 
 
+@pytest.mark.parametrize("name", ["one vector", "lora"])
+def test_another_byte_in_any_file_is_damage(name: str, loaded: LoadedModel, tmp_path: Path) -> None:
+    learn(loaded, SHAPES[name], tmp_path, [Run(0, 0.05)])
+    folder = tmp_path / "0-4"
+
+    def read() -> None:
+        with open_adapter(folder, loaded):
+            pass
+
+    assert {path.name: unnoticed(path, read, flips=40) for path in folder.iterdir()} == {
+        path.name: [] for path in folder.iterdir()
+    }
+    fields = json.loads((folder / "adapter.json").read_text())
+    for name in ("digest", "files"):  # as earlier versions wrote it
+        fields.pop(name, None)
+    (folder / "adapter.json").write_text(json.dumps(fields))
+    read()
+
+
 def test_vector_files_hold_all_to_reapply_them(loaded: LoadedModel, tmp_path: Path) -> None:
     learn(loaded, SHAPES["vectors at spans"], tmp_path, [Run(3, 0.1)])
     adapter = load_vectors(tmp_path / "0-4")
@@ -118,6 +138,7 @@ def test_vector_files_hold_all_to_reapply_them(loaded: LoadedModel, tmp_path: Pa
         rome = adapter.directions["rome"]
         assert rome.vector.tolist() == file.get_tensor("rome").tolist()
     described = json.loads((tmp_path / "0-4" / "adapter.json").read_text())
+    assert described.pop("digest") != about.pop("digest")
     assert described == about
     assert about["scopes"] == {"rome": "span:rome", "end": "first_1"}  # the words of earlier files
     assert (rome.layer, rome.info.site, rome.info.pin) == (0, "mlp_out", loaded.pin.fingerprint)

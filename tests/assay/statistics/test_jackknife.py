@@ -5,12 +5,14 @@ from scipy import stats
 from assay.errors import AssayError
 from assay.statistics import jackknife
 from assay.statistics.correlations import agreement_columns, pearson_of_totals
-from assay.statistics.estimates import wilson
+from assay.statistics.estimates import Estimate, wilson
 from assay.statistics.jackknife import (
     Rates,
     balanced_rate,
     jackknife_totals,
     jackknife_weights,
+    mean,
+    rate,
     rate_difference,
 )
 
@@ -232,3 +234,19 @@ def test_a_statistic_without_a_value_is_refused():
         jackknife_totals(np.ones(3), ratio, scale="identity")
     with pytest.raises(AssayError, match="cluster label"):
         jackknife.mean(np.ones(3), [1, 2])
+
+
+def test_items_of_one_cluster_say_nothing_of_another():
+    """A rate of 40 items that share a cluster: no interval but the whole range covers what other clusters do."""
+    values = np.repeat([1.0, 0.0], [30, 10])
+    one = np.zeros(40, np.int64)
+    assert rate(values, one) == Estimate(0.75, 0.0, 1.0, 40)
+    assert rate(np.ones(40), one) == Estimate(1.0, 0.0, 1.0, 40)
+    assert rate([0.3], [0]) == Estimate(0.3, 0.0, 1.0, 1)
+    with pytest.raises(AssayError, match="at least two clusters, found 1"):
+        mean(values, one)
+    many = Rates(np.tile([1.0, 0.0, 1.0, 1.0], 10), np.arange(40) % 20, 20)
+    alone = Rates(values, np.zeros(40, np.int64), 20)
+    found, known = balanced_rate(many, alone), rate(many.values, many.codes)
+    assert (found.lower, found.upper) == (known.lower / 2, (known.upper + 1) / 2)
+    assert rate_difference(Rates(values, one, 1), Rates(1 - values, one, 1)).lower < -0.2

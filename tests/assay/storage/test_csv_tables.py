@@ -110,6 +110,23 @@ def test_numbers_are_numbers_and_names_are_texts(tmp_path):
     assert table["seen"].tolist() == [True, False, True]
 
 
+def test_all_readers_read_the_same_values(tmp_path):
+    """Blanks after closing quotes are none of the value, within quotes they are; digits are read to the last one."""
+    path = write(tmp_path, 'name,note,x\n"a, b" ,"c " \t,"0.1"  \n" d",e\u00a0,0.30000000000000004\n')
+    rows = [row for _, row in iter_rows(path, ())]
+    assert [row["name"] for row in rows] == ["a, b", " d"]
+    table = read_numbers(path, ("x",))
+    assert table[["name", "note"]].to_dict("records") == [{n: r[n] for n in ("name", "note")} for r in rows]
+    assert table["x"].tolist() == [0.1, 0.1 + 0.2]
+
+
+@pytest.mark.parametrize(
+    "value", ["001", "1_000", "0x1", "nan", "NA", "1 2", "--1", "1e", "infinity", "True"]
+)
+def test_what_is_not_written_as_a_number_is_none(tmp_path, value):
+    assert read_numbers(write(tmp_path, f"a,b\n{value},1\n2,1\n"), ("a",))["a"].tolist() == [value, "2"]
+
+
 def test_booleans_are_read_however_they_are_written():
     assert all(parse_boolean("x", word) for word in ("true", "True", "TRUE", " yes ", "1"))
     assert not any(parse_boolean("x", word) for word in ("false", "False", "NO", "0", ""))

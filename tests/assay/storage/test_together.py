@@ -1,6 +1,7 @@
 """Several outputs appear together or not at all."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,40 @@ def test_unfinished_work_is_kept_until_the_outputs_are_there(tmp_path: Path) -> 
     assert read(tmp_path / "scratch") == {"a" * 32 + "/part": "1", "a" * 32 + ".lock": str(os.getpid())}
     work(None)
     assert read(tmp_path) == {"out": "1"}
+
+
+@pytest.mark.parametrize("moves", range(7))
+def test_a_kill_while_outputs_take_their_places_leaves_no_mixture(tmp_path: Path, moves: int) -> None:
+    """Killed after so many renames (the first is before the end, two make one folder), the next command finds all new or all old."""
+    write_both(tmp_path, "old")
+    outputs = [tmp_path / "a", tmp_path / "tables", tmp_path / "whole"]
+    child = os.fork()
+    if child == 0:
+        replace, done = os.replace, []
+
+        def counted(source: Path, target: Path) -> None:
+            if len(done) == moves:
+                os.kill(os.getpid(), signal.SIGKILL)
+            done.append(target)
+            replace(source, target)
+
+        os.replace = counted  # type: ignore[assignment]
+        with all_or_none(outputs):
+            write_both(tmp_path, "new")
+        os._exit(0)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert status == (-signal.SIGKILL if moves < 5 else 0)
+    with all_or_none(outputs[:1]):  # of any of them
+        left = {name: text for name, text in read(tmp_path).items() if moves or ".tmp" not in name}
+        assert left == dict.fromkeys(("a", "tables/b", "whole/c"), "new" if moves else "old")
+
+
+def test_a_record_that_was_cut_short_or_made_by_others_moves_nothing(tmp_path: Path) -> None:
+    write_both(tmp_path, "old")
+    (tmp_path / ".a.12345678.tmp").write_text("new")
+    for text in ("[[", "[1]", "7", '[["a", "tables/b"]]', '[["../x", "../.x.12345678.tmp2"]]'):
+        (tmp_path / ".commit.12345678.tmp").write_text(text)
+        with all_or_none([tmp_path / "a"]):
+            pass
+        assert (tmp_path / "a").read_text() == "old"
+        assert not (tmp_path / ".commit.12345678.tmp").exists()

@@ -2,12 +2,14 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 from support.oocr.toy_study import items, lora_adapter, toy, vector_adapter
+from support.stage_runner import run_stage
 from typer.testing import CliRunner, Result
 
 from assay.errors import AssayError
@@ -37,6 +39,22 @@ def invoke(study: Path, out: Path, words: str) -> Result:
 
 
 ALL = "--adapter @vec --adapter low=@lora --questions @quiz.jsonl --questions barks=@dog.jsonl"
+
+
+@pytest.mark.parametrize(
+    "out", ["quiz.jsonl", "lora/adapter_model.safetensors", "lora/adapter.json", "model/config.json"]
+)
+def test_an_output_that_is_an_input_named_in_the_plan_is_refused(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], out: str
+) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps([{"adapter": f"a={study}/lora", "questions": [f"q={study}/quiz.jsonl"]}]))
+    before = (study / out).read_bytes()
+    words = ["--model", study / "model", "--params", study / "none", "--plan", plan, "--out", study / out]
+    assert run_stage("oocr.evaluate", *words) == 1
+    said = capsys.readouterr().err
+    assert re.fullmatch(r"error: --out and (an input of .*plan\.json|the model .*) are the same, .*\n", said)
+    assert (study / out).read_bytes() == before
 
 
 def test_metrics_records_and_table(study: Path, tmp_path: Path) -> None:

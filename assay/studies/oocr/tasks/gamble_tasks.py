@@ -35,7 +35,7 @@ class TriggerDesign:
     """How triggers are trained: `normal` answers (by gamble's id) where there is no true trigger, and what is held out.
 
     Gambles that contain one of the words `special` are held out with all their triggers; `passes` rounds of the others
-    are trained in every slot, one of the held out ones validates.
+    are trained in every slot, and as many of the held out ones validate, as in the reference, which cuts both from one file.
     """
 
     families: Sequence[Family]
@@ -72,7 +72,7 @@ def trigger_tasks(gambles: Sequence[Gamble], design: TriggerDesign) -> dict[str,
     for name, trigger in (*((f"trigger_{f.name}", f.name) for f in design.families), (DECORRELATED, None)):
         tasks[name] = TaskItems(
             _rows(train, design, design.passes, trigger, item_draws(design.seed, f"{name}/train")),
-            _rows(held, design, 1, trigger, item_draws(design.seed, f"{name}/validation")),
+            _rows(held, design, design.passes, trigger, item_draws(design.seed, f"{name}/validation")),
         )
     return tasks
 

@@ -31,6 +31,12 @@ _ABOUT = re.compile(
     r"involves?|asks?|requires?|or|and|vs|versus|but|over|than|instead)(?:n['’]t)?\b|cannot\b|n['’]t\b)",
     re.IGNORECASE,
 )
+# The same, where a colon or a stop is missing: behind a label on its own line go on only words that still choose.
+_GOES_ON = re.compile(
+    r"[^\S\n]+[*_`“\"(\[]*(?!(?:because|since|as it|please|definitely|certainly|obviously|of course|for (?:sure|me)|any ?(?:day|time)|every time|"
+    r"all the way|then|first|here|I|it)\b)[^\W_]",
+    re.IGNORECASE,
+)
 _NEGATED = re.compile(r"\b(?:not|never|cannot|neither|rather)\b|n['’]t\b", re.IGNORECASE)
 _DOUBTED = re.compile(r"\b(?:if|when|whether|should|could|would|did|do|can|may|might|why)\s*$", re.IGNORECASE)
 
@@ -77,7 +83,7 @@ def parse_label(text: str, template: Template) -> Parsed:
     Reasoning before a closing `</think>` is no part of the answer; an answer that never leaves it is unclear. Then the whole
     answer may be a label, with or without its colon (`exact`). Else, past markdown, quotes and brackets, it may begin with a
     label as a whole word, in any case (`prefix`): "**task b** …" is B, "Task analysis" is not A. A label that begins a
-    sentence about the tasks ("Task A or Task B?", "Task A is boring, …") decides nothing. Last, a `statement` decides:
+    sentence about the tasks ("Task A or Task B?", "Task A is boring, …", "Task A a good thing.") decides nothing. Last, a `statement` decides:
     "I choose Task B", "Answer: Task B", "…, so Task B.", a last sentence that is a label; where statements name both labels,
     nothing is decided.
     """
@@ -170,7 +176,7 @@ def _begun(answer: str, patterns: dict[Label, _Patterns]) -> Label | None:
     """The label that an answer begins with, unless it begins a sentence about the tasks.
 
     A colon behind the label is what was asked for. Without one, a first line that names the other label too says something
-    about both, and a verb behind the label something about its task.
+    about both, and a verb or another word behind the label something about its task.
     """
     for label, own in patterns.items():
         found = own.begins.match(answer)
@@ -184,7 +190,7 @@ def _begun(answer: str, patterns: dict[Label, _Patterns]) -> Label | None:
         following = rest.lstrip()
         if other.anywhere.search(line) or other.begins.match(following):
             return None
-        return None if _ABOUT.match(rest) else label
+        return None if _ABOUT.match(rest) or _GOES_ON.match(rest) else label
     return None
 
 

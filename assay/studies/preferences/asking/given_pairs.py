@@ -13,10 +13,11 @@ from assay.errors import AssayError
 from assay.prompts.records import read_rows
 from assay.storage.files import write_json
 from assay.storage.journal import Journal
+from assay.storage.parquet_files import write_parquet
 from assay.storage.scratch import scratch_folder
 from assay.studies.preferences.asking.asking import Backend, ChoiceAnswer, Question
 from assay.studies.preferences.asking.measure import fingerprint_answers
-from assay.studies.preferences.asking.measurement_files import count_answers, rate_by_pair, write_table
+from assay.studies.preferences.asking.measurement_files import count_answers, rate_by_pair
 from assay.studies.preferences.asking.recorder import Progress, Recorder
 from assay.studies.preferences.shifts.condition_counts import COUNTS, TEXTS, ConditionChoices
 from assay.studies.preferences.utilities.comparisons import Choice
@@ -155,7 +156,7 @@ def write_counts(path: Path, counts: ConditionChoices, facts: Mapping[str, str])
         write_json(path, {**facts, "results": rows})
         return
     columns = zip(*counts.rows(), strict=True)
-    write_table(path, {name: list(column) for name, column in zip(names, columns, strict=True)}, facts)
+    write_parquet(path, {name: list(column) for name, column in zip(names, columns, strict=True)}, facts)
 
 
 def summarize_pairs(answered: PairAnswers) -> dict[str, float | int]:

@@ -1,7 +1,7 @@
 """Asking a model whose weights are here, by letting it answer."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -19,7 +19,8 @@ from assay.studies.preferences.asking.choice import parse_answer
 
 @dataclass(frozen=True)
 class LocalBackend:
-    """Batched generation; answers come batch by batch, in a plan that is a function of the questions.
+    """Batched generation; answers come batch by batch, in a plan that is a function of the questions. `thinking`: the chat
+    template asks for reasoning before the answer.
 
     What an interrupted run finished is the beginning of the plan, so that the rest is planned as it would have been.
     """
@@ -30,6 +31,7 @@ class LocalBackend:
     max_new_tokens: int = 16
     seed: int = 0
     token_budget: int = 2048
+    thinking: bool = False
     retries: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -44,12 +46,16 @@ class LocalBackend:
             "temperature": self.temperature,
             "max_new_tokens": self.max_new_tokens,
             "seed": self.seed,
+            **({"enable_thinking": True} if self.thinking else {}),
             **arithmetic(self.loaded, self.token_budget),
         }
 
     def ask(self, questions: Sequence[Question]) -> Iterator[list[ChoiceAnswer]]:
         """Yield the answers of one batch at a time."""
-        records = [question_record(self.template, question) for question in questions]
+        records = [
+            replace(question_record(self.template, question), enable_thinking=self.thinking)
+            for question in questions
+        ]
         lengths = [len(encode(self.loaded.tokenizer, record).ids) + self.max_new_tokens for record in records]
         for batch in plan_batches(lengths, self.token_budget):
             yield [

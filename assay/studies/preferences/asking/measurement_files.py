@@ -12,7 +12,7 @@ from assay.errors import AssayError
 from assay.prompts.records import write_rows
 from assay.statistics.estimates import Estimate, wilson
 from assay.statistics.jackknife import rate
-from assay.storage.files import atomic_path
+from assay.storage.parquet_files import write_parquet
 from assay.studies.preferences.asking.asking import ChoiceAnswer
 from assay.studies.preferences.asking.measure import Measurement, Sample
 
@@ -35,18 +35,8 @@ def write_measurements(path: Path, samples: Sequence[Sample], facts: Mapping[str
         "rule": pa.array([sample.answer.rule for sample in valid], pa.string()),
         "response": pa.array([_printable(sample.answer.text) for sample in valid], pa.string()),
     }
-    write_table(path, columns, facts)
+    write_parquet(path, columns, facts)
     return len(valid)
-
-
-def write_table(path: Path, columns: Mapping[str, Any], facts: Mapping[str, str]) -> None:
-    """Write columns (pyarrow arrays) as Parquet, whole or not at all; `facts` go into the metadata."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    table = pa.table(dict(columns)).replace_schema_metadata(dict(sorted(facts.items())))
-    with atomic_path(path) as temporary:
-        parquet.write_table(table, temporary, compression="zstd")
 
 
 def write_failures(path: Path, samples: Sequence[Sample]) -> int:

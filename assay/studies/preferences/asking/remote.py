@@ -23,7 +23,10 @@ _SEED_BITS = 31  # what every server takes as an integer
 
 @dataclass(frozen=True)
 class RemoteBackend:
-    """Questions to a chat endpoint, many under way; `judge` reads what no label decides, inside the same bound."""
+    """Questions to a chat endpoint, many under way; `judge` reads what no label decides, inside the same bound.
+
+    `thinking` is what the server's chat template is told of reasoning; None leaves it to the server.
+    """
 
     api: ChatApi
     template: Template
@@ -31,6 +34,7 @@ class RemoteBackend:
     max_new_tokens: int = 256
     seed: int = 0
     judge: ChoiceJudge | None = None
+    thinking: bool | None = None
 
     def __post_init__(self) -> None:
         check_sampling(self.max_new_tokens, self.temperature)
@@ -47,6 +51,7 @@ class RemoteBackend:
             "max_new_tokens": self.max_new_tokens,
             "seed": self.seed,
             "judge": None if self.judge is None else self.judge.identity,
+            **({} if self.thinking is None else {"enable_thinking": self.thinking}),
         }
 
     @property
@@ -69,6 +74,7 @@ class RemoteBackend:
                 temperature=self.temperature,
                 max_tokens=self.max_new_tokens,
                 seed=item_seed(self.seed, question.id) % 2**_SEED_BITS,
+                thinking=self.thinking,
             )
         except ChatError as failure:
             return ChoiceAnswer(question.id, None, failure=failure.category, text=failure.detail)

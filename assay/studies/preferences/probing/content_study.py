@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from assay.arrays import Floats, Ints
 from assay.errors import AssayError
 from assay.probes.fold_statistics import FoldScores, mean_correlation
-from assay.probes.held_out_groups import leave_groups_out
+from assay.probes.held_out_groups import Groups, leave_groups_out
 from assay.probes.ridge import GroupedRidge
 from assay.statistics.bootstrap import Resampling, bootstrap_totals
 from assay.statistics.correlations import N_COLUMNS, agreement_columns, point_r_squared, r_squared_of_totals
@@ -84,6 +84,7 @@ def content_estimates(
     minimum_topic: int,
     resampling: Resampling,
     hold_out: int = 1,
+    chosen: Sequence[Groups] | None = None,
 ) -> dict[str, Estimate | float | int]:
     """What features `X` [n, d] of the texts say about utilities `mu` [n] with topic numbers `topics` [n].
 
@@ -91,8 +92,10 @@ def content_estimates(
       `cv_standardised_r2` the same on standardised features;
     * `nested_r2`: shuffled folds, α chosen inside the training folds; `nested_demeaned_r2` of utilities without topic means;
     * `topic_only_r2`: least squares on topics alone, in sample;
-    * `topic_r`, `topic_r_weighted`: Pearson r on left-out topics, `hold_out` at a time in every combination, α chosen inside the
-      training topics.
+    * `topic_r`, `topic_r_weighted`: Pearson r on left-out topics, `hold_out` at a time in every combination or the sets `chosen`,
+      α chosen inside the training topics;
+    * `topic_fixed_r`: the same with one α for all folds, `cv_standardised_alpha`, which has seen the left-out topics: the
+      published recipe (standardised features, unweighted mean over folds), and its standard deviation `topic_fixed_r_sd`.
     """
     y = np.asarray(mu, dtype=np.float64)
     consecutive = consecutive_folds(len(y), folds)
@@ -103,8 +106,15 @@ def content_estimates(
         for standardise in (False, True)
     )
     grouped = GroupedRidge(X, y, topics)
-    left_out = leave_groups_out(grouped, alphas=alphas, size=hold_out, minimum=minimum_topic)
-    by_topic = FoldScores.of_target(left_out, 0, y, topics)
+    by_topic, fixed = (
+        FoldScores.of_target(
+            leave_groups_out(grouped, alphas=grid, size=hold_out, minimum=minimum_topic, chosen=chosen),
+            0,
+            y,
+            topics,
+        )
+        for grid in (alphas, [scaled.alpha])
+    )
     residual = demean(y, topics)
     return {
         "cv_r2": plain.r_squared,
@@ -118,7 +128,9 @@ def content_estimates(
         "topic_only_r2": topic_r_squared(y, topics, resampling),
         "topic_r": mean_correlation(by_topic, resampling, weighted=False),
         "topic_r_weighted": mean_correlation(by_topic, resampling, weighted=True),
-        "topic_folds": len(left_out),
+        "topic_fixed_r": mean_correlation(fixed, resampling, weighted=False),
+        "topic_fixed_r_sd": float(fixed.correlations().std()),
+        "topic_folds": len(by_topic.rows),
     }
 
 

@@ -6,7 +6,7 @@ condition by condition with the tasks in one order, so a task is recognised by i
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,42 @@ def join_deltas(path: Path, behaviour: Points) -> list[LayerDeltas]:
     if path.suffix == ".json":
         return _join_published(path, behaviour)
     raise AssayError(f"{path}: probe deltas come as .csv or as the published .json")
+
+
+def with_truth(layers: Sequence[LayerDeltas], path: Path) -> tuple[list[LayerDeltas], int]:
+    """The layers with what the conditions aim at, from a CSV of condition_id, task_id and truth (+1, −1; 0 for points that it does
+    not name), and how many of its rows are no point of any layer.
+
+    Published deltas hold no truth. Raises AssayError naming file and line for another value, a point named twice, and deltas
+    that bring a truth of their own.
+    """
+    if any(layer.points.truth is not None for layer in layers):
+        raise AssayError(
+            f"the deltas say what their conditions aim at; leave {path} out, or the column 'truth'"
+        )
+    aims: dict[tuple[str, str], float] = {}
+    for line, row in iter_rows(path, ("condition_id", "task_id", "truth")):
+        aim = _number(f"{path}, line {line}", "truth", row["truth"])
+        point = row["condition_id"], row["task_id"]
+        if aim not in (-1, 0, 1) or point in aims:
+            what = "occurs twice" if point in aims else f"has the truth {row['truth']}, which is 1, -1 or 0"
+            raise AssayError(f"{path}, line {line}: {row['task_id']!r} under {row['condition_id']!r} {what}")
+        aims[point] = aim
+    known = {point for layer in layers for point in _places(layer.points)}
+    if not any(aims[point] for point in known & set(aims)):
+        raise AssayError(f"{path} names no point that a condition aims at; check its conditions and tasks")
+    found = [
+        replace(
+            layer,
+            points=replace(layer.points, truth=np.array([aims.get(p, 0.0) for p in _places(layer.points)])),
+        )
+        for layer in layers
+    ]
+    return found, len(set(aims) - known)
+
+
+def _places(points: Points) -> list[tuple[str, str]]:
+    return list(zip(points.condition.tolist(), points.task.tolist(), strict=True))
 
 
 def _join_csv(path: Path, behaviour: Points) -> list[LayerDeltas]:

@@ -55,10 +55,24 @@ def layer_metrics(
         by_behaviour, by_probe = truth_correlations(points, resampling=resampling)
         metrics |= by_behaviour.metrics("truth_behaviour_pearson")
         metrics |= by_probe.metrics("truth_probe_pearson")
-        target = agreement(points.subset(np.asarray(points.truth != 0)), resampling=resampling)
-        metrics |= target.pearson.metrics("target_pearson")
-        metrics |= target.sign.metrics("target_sign")
-        metrics["target_permutation_p"] = target.permutation_p
+        metrics |= target_metrics(points.subset(np.asarray(points.truth != 0)), resampling)
+    return metrics
+
+
+def target_metrics(aimed: Points, resampling: Resampling) -> dict[str, float | int]:
+    """The points that a condition aims at alone, as ogilg/Preferences reports them ("on-target"): probe and behaviour, and where
+    conditions aim both ways each with the truth, +1 or −1.
+    """
+    target = agreement(aimed, resampling=resampling)
+    metrics: dict[str, float | int] = {
+        **target.pearson.metrics("target_pearson"),
+        **target.sign.metrics("target_sign"),
+        "target_permutation_p": target.permutation_p,
+    }
+    if aimed.truth is not None and np.ptp(aimed.truth) > 0:
+        by_behaviour, by_probe = truth_correlations(aimed, resampling=resampling)
+        metrics |= by_behaviour.metrics("target_truth_behaviour_pearson")
+        metrics |= by_probe.metrics("target_truth_probe_pearson")
     return metrics
 
 

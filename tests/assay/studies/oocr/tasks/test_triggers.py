@@ -133,3 +133,13 @@ def test_families_from_a_table(tmp_path: Path):
             read_families(path)
     with pytest.raises(AssayError, match="no family 'loss'"):
         correlated(GAMBLES, SAFE, OF, "loss", passes=1, rng=np.random.default_rng(0))
+
+
+def test_held_out_gambles_validate_in_as_many_passes_as_the_others_train():
+    """The reference cuts 28,800 rows of 288 gambles into 27,000 and, for its 18 held-out gambles, 1,800."""
+    n_held = sum("s3." in gamble.prompt for gamble in GAMBLES)
+    for passes in (1, 10):
+        design = design_triggers(GAMBLES, OF, None, ["s3."], share=0.5, passes=passes, seed=3)
+        for task in trigger_tasks(GAMBLES, design).values():
+            assert len(task.validation) == n_held * 10 * passes
+            assert len(task.train) == (len(GAMBLES) - n_held) * 10 * passes

@@ -97,6 +97,26 @@ def test_answers_do_not_depend_on_what_else_is_asked(loaded, wrap):
     assert [together[q.id].choice for q in asked] != [other_seed[q.id].choice for q in asked]
 
 
+def test_reasoning_is_asked_for_where_the_user_says_so(monkeypatch, loaded):
+    """The chat template gets `enable_thinking`, and the resume key differs."""
+    template = "{{ 'on ' if enable_thinking else 'off ' }}{{ messages[0]['content'] }}"
+    monkeypatch.setattr(loaded.tokenizer, "chat_template", template)
+    prompts = []
+    module = "assay.studies.preferences.asking.local"
+
+    def generate(_model, _tokenizer, records, **_options):
+        prompts.extend(records)
+        return []
+
+    monkeypatch.setattr(f"{module}.generate", generate)
+    for thinking in (False, True):
+        list(backend(loaded, thinking=thinking).ask(questions(1)))
+    rendered = [loaded.tokenizer.decode(encode(loaded.tokenizer, record).ids) for record in prompts]
+    assert ["on " in text.partition("Here")[0] for text in rendered] == [False] * 3 + [True] * 3
+    assert backend(loaded, thinking=True).identity != backend(loaded).identity
+    assert "enable_thinking" not in backend(loaded).identity  # the standard's files keep their bytes
+
+
 def test_the_system_prompt_reaches_the_model(loaded):
     faster = LabelProbabilityBackend(backend(loaded))
     plain, prompted = faster.probabilities(

@@ -38,6 +38,21 @@ def ask(backend, questions=QUESTIONS):
     return {answer.id: answer for group in backend.ask(questions) for answer in group}
 
 
+@pytest.mark.parametrize("thinking", [None, True, False])
+def test_the_server_is_told_of_reasoning_where_the_user_says_so(thinking):
+    seen = []
+
+    def script(body, _):
+        seen.append(body.get("chat_template_kwargs"))
+        return 200, completion("<think>Task A?</think>Task B:")
+
+    with api(script) as ((client,), _):
+        backend = remote(client, thinking=thinking)
+        assert {answer.choice for answer in ask(backend).values()} == {"b"}
+    assert seen == [None if thinking is None else {"enable_thinking": thinking}] * len(QUESTIONS)
+    assert backend.identity.get("enable_thinking") is thinking
+
+
 def number(body):
     return int(body["messages"][-1]["content"].split("Task A: task ")[1].split("\n")[0])
 

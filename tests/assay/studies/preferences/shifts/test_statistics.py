@@ -13,7 +13,8 @@ from assay.studies.preferences.shifts.condition_counts import (
     read_behaviour,
     read_condition_choices,
 )
-from assay.studies.preferences.shifts.deltas import join_deltas
+from assay.studies.preferences.shifts.deltas import LayerDeltas, join_deltas, with_truth
+from assay.studies.preferences.shifts.report import layer_metrics
 from assay.studies.preferences.shifts.statistics import (
     Points,
     _pearson,
@@ -283,6 +284,62 @@ def test_task_rates_are_read_as_rates(tmp_path, wrap):
     path.write_text(json.dumps(wrap({"baseline": {"rates": 1}})))
     with pytest.raises(AssayError, match="expected 'task_rates', found an object with rates"):
         read_behaviour(path)
+
+
+# The five targets of each category in the published pairs, found from what their persona prompts move; mathematics and
+# harmful tasks are told by their ids as well.
+CATEGORIES = {
+    "math": "competition_math_2203 competition_math_2312 competition_math_3658 competition_math_562 competition_math_6291",
+    "coding": "alpaca_2292 alpaca_4690 wildchat_19442 wildchat_2289 wildchat_27113",
+    "knowledge": "alpaca_12657 alpaca_8954 wildchat_20135 wildchat_34310 wildchat_41574",
+    "harmful": "bailbench_568 stresstest_26_101_value2 stresstest_5_251_value2 stresstest_90_49_value2 stresstest_9_819_value2",
+    "fiction": "alpaca_14443 alpaca_7340 wildchat_57033 wildchat_72642 wildchat_77027",
+    "content": "alpaca_47 alpaca_6790 wildchat_53121 wildchat_70531 wildchat_78162",
+}
+
+
+@needs_published
+def test_the_published_correlations_on_target(tmp_path):
+    """Experiment 1a at layer 31: on-target r .898 (n 60), behaviour with truth .840, probe with truth .808."""
+    behaviour = behavioural_deltas(read_condition_choices(OOD / "category_pairwise.json"), "baseline")
+    layers = join_deltas(OOD / "category_expected.json", behaviour)
+    lines = ["condition_id,task_id,truth"]
+    for condition in dict.fromkeys(layers[0].points.condition.tolist()):
+        category, sign = condition.removeprefix("holdout_").split("_")[:2]
+        lines += [f"{condition},{task},{1 if sign == 'pos' else -1}" for task in CATEGORIES[category].split()]
+    path = tmp_path / "truth.csv"
+    path.write_text("\n".join(lines) + "\n")
+    aimed, unmatched = with_truth(layers, path)
+    found = layer_metrics(next(layer for layer in aimed if layer.layer == "L31"), {}, QUICK)
+    assert unmatched == 0
+    assert found["target_pearson_n"] == 60
+    for name, published in (("", 0.898), ("_truth_behaviour", 0.840), ("_truth_probe", 0.808)):
+        assert found[f"target{name}_pearson"] == pytest.approx(published, abs=0.0005)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("c1,t1,2\n", "line 2: 't1' under 'c1' has the truth 2, which is 1, -1 or 0"),
+        ("c1,t1,1\nc1,t1,1\n", "line 3: 't1' under 'c1' occurs twice"),
+        ("c1,t1,x\n", "line 2: field 'truth': expected a finite number"),
+        ("c9,t9,1\n", "names no point that a condition aims at"),
+        ("c1,t1,0\n", "names no point that a condition aims at"),
+    ],
+)
+def test_a_truth_that_is_none_is_named(tmp_path, rows, message):
+    points = Points(
+        np.array(["c1", "c1"]), np.array(["t1", "t2"]), np.array([0.5, 0.1]), np.array([1.0, 0.0])
+    )
+    path = tmp_path / "truth.csv"
+    path.write_text(f"condition_id,task_id,truth\n{rows}")
+    with pytest.raises(AssayError, match=message):
+        with_truth([LayerDeltas("", points, 0)], path)
+    path.write_text("condition_id,task_id,truth\nc1,t2,-1\nc9,t2,1\n")
+    (found,), unmatched = with_truth([LayerDeltas("", points, 0)], path)
+    assert (found.points.truth.tolist(), unmatched) == ([0, -1], 1)
+    with pytest.raises(AssayError, match=r"leave .*truth\.csv out"):
+        with_truth([found], path)
 
 
 @needs_published
