@@ -58,7 +58,9 @@ def own_sets(
         found = write_tasks(folder, tasks) | write_questions(folder / "questions", questions)
         found |= write_shuffled(folder, tasks["risk"], seed)
     write_json(metrics, found)
-    typer.echo(f"{out}: {len(train)} scenarios to train on, {len(reported)} to report, {len(questions)} files of questions")
+    typer.echo(
+        f"{out}: {len(train)} scenarios to train on, {len(reported)} to report, {len(questions)} files of questions"
+    )
 
 
 if __name__ == "__main__":
