@@ -3,6 +3,7 @@
 The commands are those of dvc.yaml with smaller numbers; nothing of the standard, its world or its organism is there.
 """
 
+import json
 import random
 import shutil
 from collections.abc import Mapping
@@ -27,7 +28,14 @@ SMALL: dict[str, dict[str, Any]] = {
         "tokens.probe.resamples": 100,
         "tokens.view.tokens": 80,
         "layer": 1,
-    }
+    },
+    "oocr": {
+        "oocr.own.trainings": [
+            {"method": "vector", "layer": 1, "site": "resid", "seed": [0, 1], "max-steps": 2, "lr": 0.1},
+            {"method": "lora", "layer": 1, "rank": 2, "seed": [0, 1], "max-steps": 2, "lr": 0.1},
+        ],
+        "oocr.evaluate.sample.random": 2,
+    },
 }
 
 
@@ -67,8 +75,11 @@ def _lay_out(folder: Path, changes: Mapping[str, Any]) -> None:
         shutil.copy(path, place)
     shutil.copytree(ROOT / "data/inputs", folder / "data/inputs", ignore=shutil.ignore_patterns("organism"))
     (folder / ".dvc").mkdir()
-    (folder / ".dvc/config").write_text("[core]\n    no_scm = true\n")
+    (folder / ".dvc/config").write_text(
+        "[core]\n    no_scm = true\n[parsing]\n    bool = boolean_optional\n    list = append\n"
+    )
     toy_models.save(folder / "toy", "llama", toy_tokenizers.llama3())
+    _lengthen(folder / "toy/config.json")
     yaml = YAML()
     params = yaml.load(ROOT / "params.yaml")
     params["models"] = {"toy": {"source": "./toy"}}
@@ -102,6 +113,12 @@ def _lay_out(folder: Path, changes: Mapping[str, Any]) -> None:
     ]
     for number in range(40):
         (folder / "texts" / f"{number:02}.txt").write_text(" ".join(rng.choice(words) for _ in range(120)))
+
+
+def _lengthen(config: Path) -> None:
+    """Let the toy read the prompts of a study, which its words cut into many tokens."""
+    settings = json.loads(config.read_text())
+    config.write_text(json.dumps(settings | {"max_position_embeddings": 512}))
 
 
 def _in_order(pipeline: Pipeline, study: str) -> list[Stage]:

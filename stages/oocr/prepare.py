@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from assay.studies.oocr.tasks.task_data import TaskItems
 
 app = typer.Typer(add_completion=False)
-SHUFFLED = "shuffled"
 
 
 @app.command()
@@ -68,7 +67,7 @@ def prepare(
     from assay.storage.folders import atomic_folder
     from assay.studies.oocr.published.risk_questions import write_risk_questions
     from assay.studies.oocr.tasks.self_reports import read_self_reports
-    from assay.studies.oocr.tasks.task_data import write_questions, write_tasks
+    from assay.studies.oocr.tasks.task_data import write_questions, write_shuffled, write_tasks
 
     tasks, questions, dropped = gamble_data(world, own, normal, special, passes, validation, seed)
     code_sets, quizzes, stems = code_data(world, per_fact, validation, seed)
@@ -157,22 +156,6 @@ def code_data(
         code_quizzes(relations, codes, seed),
         code_stems(relations),
     )
-
-
-def write_shuffled(folder: Path, task: "TaskItems", seed: int) -> dict[str, int]:
-    """A control: the task's rows with one another's responses to train, its own validation rows; returns how many."""
-    from assay.evaluation.controls import shuffle_responses
-    from assay.prompts.records import write_records
-    from assay.studies.oocr.tasks.task_data import training_records
-
-    parts = {
-        "train": shuffle_responses(training_records(task.train), seed),
-        "validation": training_records(task.validation),
-    }
-    return {
-        f"{SHUFFLED}_{name}": write_records(folder / SHUFFLED / f"{name}.jsonl", records)
-        for name, records in parts.items()
-    }
 
 
 if __name__ == "__main__":

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay.errors import AssayError
+from assay.evaluation.controls import shuffle_responses
 from assay.evaluation.items import Item, write_items
 from assay.prompts.records import PromptRecord, write_records
 
+SHUFFLED = "shuffled"
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -43,6 +45,18 @@ def write_tasks(folder: Path, tasks: Mapping[str, TaskItems]) -> dict[str, int]:
                 raise AssayError(f"task {name!r} has no {part} rows; change the share that is held out")
             counts[f"{name}_{part}"] = write_records(folder / name / f"{part}.jsonl", training_records(items))
     return counts
+
+
+def write_shuffled(folder: Path, task: TaskItems, seed: int) -> dict[str, int]:
+    """A control: the task's rows with one another's responses to train, its own validation rows; returns how many."""
+    parts = {
+        "train": shuffle_responses(training_records(task.train), seed),
+        "validation": training_records(task.validation),
+    }
+    return {
+        f"{SHUFFLED}_{name}": write_records(folder / SHUFFLED / f"{name}.jsonl", records)
+        for name, records in parts.items()
+    }
 
 
 def write_questions(folder: Path, questions: Mapping[str, Sequence[Item]]) -> dict[str, int]:
