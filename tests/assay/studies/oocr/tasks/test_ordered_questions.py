@@ -28,8 +28,8 @@ def test_the_riskier_option_stands_behind_its_letter(tmp_path):
     (tmp_path / "g.csv").write_text("scenario,opening,safe,risky\ncoins,Choose.,ten for sure,a coin toss\n")
     scenes = read_scenes(tmp_path / "g.csv")
     for item in scene_items(scenes, ["coins"], "risk"):
-        assert f"{item.candidates[0]}: a coin toss" in item.record.messages[0]["content"]
-        assert f"{item.candidates[1]}: ten for sure" in item.record.messages[0]["content"]
+        assert f"a coin toss ({item.candidates[0]})" in item.record.messages[0]["content"]
+        assert f"ten for sure ({item.candidates[1]})" in item.record.messages[0]["content"]
 
 
 def test_parts_share_no_scenario():
