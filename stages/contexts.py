@@ -45,6 +45,9 @@ def contexts(
     section: Section = 0,
     language: Language = "en",
     documents: Documents = 0,
+    characters: Annotated[
+        int, typer.Option(help="use the first N characters of a document; 0 means all", min=0)
+    ] = 0,
     context: Annotated[
         int, typer.Option(help="tokens that the model reads at once, BOS included", min=2)
     ] = 256,
@@ -81,7 +84,7 @@ def contexts(
     found = read_direction(direction, name, pin)
     at = choose_layer(found, layer, pin.n_layers)
     scanner = Scanner(k=top, around=around, skip=skip, sample=sample, seed=seed)
-    texts = read_source(source, path, section, language, documents)
+    texts, cut = shorten(read_source(source, path, section, language, documents), characters)
     scan = scan_documents(
         load_model(pin), found, texts, scanner,
         context=context, layer=at, site=site, token_budget=token_budget,
@@ -93,9 +96,21 @@ def contexts(
     if scatter is not None:
         write_scatter(scatter, scan, f"{title}: {place}")
     counts = {"tokens": scan.n_tokens, "tokens_left_out": scan.n_left_out, "documents": len(texts)}
+    if characters:
+        counts["characters_cut"] = cut
     if metrics is not None:
         write_json(metrics, counts)
     typer.echo(f"{out}: {len(scan.top)} + {len(scan.bottom)} contexts among {counts}")
+
+
+def shorten(texts: "list[Document]", characters: int) -> "tuple[list[Document], int]":
+    """The first `characters` of each document (0: all), and how many were cut off in all."""
+    from dataclasses import replace
+
+    if not characters:
+        return texts, 0
+    cut = sum(max(0, len(one.text) - characters) for one in texts)
+    return [replace(one, text=one.text[:characters]) for one in texts], cut
 
 
 def scan_documents(

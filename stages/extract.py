@@ -43,6 +43,7 @@ def extract(
     from assay.models.loading import load_model, runtime_dtype
     from assay.prompts.records import iter_records
     from assay.storage.files import write_json
+    from stages.shared.first_token import pools_first_token, warning
     from stages.shared.models import resolve_model
     from stages.shared.progress import reading_progress
 
@@ -57,6 +58,8 @@ def extract(
         n_layers=pin.n_layers,
         model_dtype=runtime_dtype(pin),
     )
+    if pools_first_token(position, pooling):
+        typer.echo(warning(position, pooling), err=True)
     n_records = sum(1 for _ in iter_records(prompts))  # a malformed row fails here, before any weights load
     loaded = load_model(pin)
     with reading_progress() as progress:

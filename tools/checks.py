@@ -17,6 +17,8 @@ from tools.pipeline import Pipeline, entry_body
 KEY_ORDER = ("desc", "matrix", "foreach", "do", "wdir", "cmd", "params", "deps", "outs", "metrics", "plots")
 MADE = ("data", "metrics", "plots")  # the folders whose files are on command lines
 BY_HAND = (
+    "stages/direction.py",
+    "stages/evaluate.py",
     "stages/oocr/city_questions.py",
     "stages/oocr/convert.py",
     "stages/oocr/function_rows.py",
@@ -25,6 +27,7 @@ BY_HAND = (
     "stages/oocr/trigger_sets.py",
     "stages/preferences/content.py",
     "stages/preferences/replay.py",
+    "stages/steer.py",
     "stages/verify_store.py",
 )  # scripts that people run and dvc.yaml does not
 

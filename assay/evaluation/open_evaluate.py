@@ -10,8 +10,7 @@ from assay.evaluation.grading import Grader, OpenAnswer, OpenItem
 from assay.evaluation.open_tables import OpenAsked
 from assay.evaluation.speaking import grade_all, speak
 from assay.evaluation.subjects import BASE, Subject
-from assay.finetuning.adapters import check_pin
-from assay.finetuning.lora import open_adapter
+from assay.finetuning.adapters import check_pin, open_adapter
 from assay.models.loading import LoadedModel
 
 

@@ -9,7 +9,7 @@ def pools_first_token(tokens: str, pooling: str) -> bool:
     if pooling not in ("mean", "max"):
         return False
     index = position.index
-    starts = isinstance(index, slice) and not index.start and not range(2)[index] == range(0)
+    starts = isinstance(index, slice) and not index.start and range(2)[index] != range(0)
     return position.part == "all" or (position.part == "prompt" and starts)
 
 

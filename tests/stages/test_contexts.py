@@ -209,3 +209,12 @@ def test_arrows_move_from_context_to_context(tab: Any) -> None:
     second.send_keys(Keys.HOME)
     assert tab.switch_to.active_element == first
     assert len(tab.find_elements("css selector", "li[tabindex='0']")) == 1
+
+
+def test_the_first_characters_of_each_document_are_enough(folder: Path, tmp_path: Path) -> None:
+    done = invoke(folder, tmp_path, characters="30")
+    assert done.exit_code == 0, done.output
+    counts = json.loads((tmp_path / "m.json").read_text())
+    lengths = [len(path.read_text("utf-8")) for path in (folder / "texts").iterdir()]
+    assert counts["characters_cut"] == sum(lengths) - 30 * len(lengths)
+    assert counts["tokens"] < 30 * len(lengths)

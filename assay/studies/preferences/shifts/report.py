@@ -71,7 +71,9 @@ def target_metrics(aimed: Points, resampling: Resampling) -> dict[str, float | i
         "target_permutation_p": target.permutation_p,
     }
     if aimed.truth is not None and np.ptp(aimed.truth) > 0:
-        with suppress(AssayError):  # of few conditions that each aim one way, some resample aims one way, and has no r
+        with suppress(
+            AssayError
+        ):  # of few conditions that each aim one way, some resample aims one way, and has no r
             by_behaviour, by_probe = truth_correlations(aimed, resampling=resampling)
             metrics |= by_behaviour.metrics("target_truth_behaviour_pearson")
             metrics |= by_probe.metrics("target_truth_probe_pearson")
