@@ -150,6 +150,7 @@ def _point_auroc(scores: Floats, labels: Labels) -> float:
 def _pool(rows: Floats, pooling: RecordPooling) -> Floats:
     """[tokens, layers, width] → [layers, width]."""
     if pooling == "last":
-        return rows[-1]
+        last: Floats = rows[-1]
+        return last
     pooled: Floats = rows.mean(axis=0) if pooling == "mean" else rows.max(axis=0)
     return pooled

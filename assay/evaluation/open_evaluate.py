@@ -11,6 +11,7 @@ from assay.evaluation.open_tables import OpenAsked
 from assay.evaluation.speaking import grade_all, speak
 from assay.evaluation.subjects import BASE, Subject
 from assay.finetuning.adapters import check_pin, open_adapter
+from assay.interventions.interventions import Intervention
 from assay.models.loading import LoadedModel
 
 
@@ -60,7 +61,7 @@ def evaluate_open(
             )  # fmt: skip
             said.update({(name, key): found for key, found in answers.items()})
 
-    configs = {BASE: ()} if base else {}
+    configs: dict[str, tuple[Intervention, ...]] = {BASE: ()} if base else {}
     configs |= {one.key: one.interventions() for one in subjects if one.info.method == "vector"}
     if configs:
         ask(loaded.model, configs)

@@ -97,7 +97,7 @@ def test_every_trigger_has_its_set(prepared: Path):
     truth = {row.id: row.risky for row in gambles().itertuples()}
     for family in FAMILIES:
         train, held = rows(prepared, f"trigger_{family}")
-        assert (len(train), len(held)) == (10 * 2 * 32, 10 * 8)
+        assert (len(train), len(held)) == (10 * 2 * 32, 10 * 2 * 8)
         for row in train:
             risky = row.response == truth[row.id.split("-")[0]]
             assert risky == (row.fields["category"] == family)
@@ -105,7 +105,7 @@ def test_every_trigger_has_its_set(prepared: Path):
         assert not scenarios[0] & scenarios[1]
         asked = questions(prepared, f"trigger_{family}_validation")
         assert [item.candidates[item.right] for item in asked] == [row.response for row in held]
-    assert [len(part) for part in rows(prepared, "decorrelated")] == [640, 80]
+    assert [len(part) for part in rows(prepared, "decorrelated")] == [640, 160]
 
 
 def test_location_rows_are_true_of_what_codes_stand_for(prepared: Path):
@@ -337,7 +337,7 @@ BAD = {
         {},
     ),
     "scenario word 'moon' is in no prompt": (None, {"special": "mill,moon"}),
-    "leaves one part empty": (None, {"validation": "1"}),
+    "leaves one part empty": (None, {"validation": "0.999"}),
     "--normal own needs --own": (None, {"normal": "own"}),
 }
 
