@@ -69,13 +69,15 @@ def direction(
     from assay.models.layers import resolve_layers
     from assay.models.loading import load_model
     from assay.storage.files import write_json
+    from stages.shared.first_token import pools_first_token, warning
     from stages.shared.models import resolve_model
 
     pin = resolve_model(model, params)
     at = resolve_layers(layers, pin.n_layers)
     texts, labels = read_classes(positive, negative, records, positive_label)
     train, splits = split_records(texts, labels, seed)
-    warn_of_first_token(tokens, pooling)
+    if pools_first_token(tokens, pooling):
+        typer.echo(warning(tokens, pooling), err=True)
     rows = read_pooled(
         load_model(pin),
         texts,
@@ -156,14 +158,6 @@ def split_records(
         if min((labels & part).sum(), (~labels & part).sum()) < 2:
             raise AssayError(f"the {name} split needs two records or more of each class; move some there")
     return train, [(train, ~train)]
-
-
-def warn_of_first_token(tokens: str, pooling: str) -> None:
-    """Say that a mean or maximum over the first token is mostly that token's."""
-    from stages.shared.first_token import pools_first_token, warning
-
-    if pools_first_token(tokens, pooling):
-        typer.echo(warning(tokens, pooling), err=True)
 
 
 def _separation(

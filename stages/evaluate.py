@@ -19,6 +19,7 @@ from stages.shared.grading import (
     JudgeQuestionOption,
     NewTokensOption,
     TemperatureOption,
+    check_clusters,
     make_graders,
 )
 from stages.shared.outputs import FILE
@@ -88,6 +89,8 @@ def evaluate(
         raise AssayError("one random control has no interval; give --random 20, or 0 for none")
     files = named(questions)
     items = {name: read_open_items(path) for name, path in files.items()}
+    for name, of_set in items.items():
+        check_clusters(name, of_set)
     judge = Judge(
         judge_question,
         judge_endpoint,

@@ -20,6 +20,7 @@ from stages.shared.grading import (
     JudgeQuestionOption,
     NewTokensOption,
     TemperatureOption,
+    check_clusters,
     make_graders,
 )
 from stages.shared.outputs import FILE
@@ -99,7 +100,7 @@ def steer(
     doses = dose_response.plan_doses(at, parse_coefficients(coefficients), random)
     interventions = dose_response.configs(added, doses, tokens, seed)
     items = read_open_items(prompts)
-    check_clusters(items)
+    check_clusters(prompts, items)
     judge = Judge(
         judge_question,
         judge_endpoint,
@@ -142,14 +143,6 @@ def parse_coefficients(text: str) -> list[float]:
         raise AssayError(
             f"--coefficients {text!r}: write numbers with commas between, such as -2,-1,1,2"
         ) from error
-
-
-def check_clusters(items: "list[OpenItem]") -> None:
-    """Raise AssayError unless an interval can be made."""
-    from assay.errors import AssayError
-
-    if len({item.unit for item in items}) < 2:
-        raise AssayError("an interval needs prompts of two clusters or more; give more prompts")
 
 
 def answer(

@@ -41,7 +41,7 @@ JudgePlainOption = Annotated[
     bool, typer.Option("--judge-plain", help="for endpoints that know no response_format")
 ]
 NewTokensOption = Annotated[int, typer.Option(help="most tokens of an answer", min=1, callback=counts.answer)]
-TemperatureOption = Annotated[float, typer.Option(help="0 is greedy", min=0)]
+TemperatureOption = Annotated[float, typer.Option(help="0 is greedy", callback=counts.temperature)]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,12 @@ class Judge:
     key_variable: str
     concurrency: int
     timeout: float
+
+
+def check_clusters(name: str | Path, items: "Sequence[OpenItem]") -> None:
+    """Raise AssayError unless the items of a file can have an interval."""
+    if len({item.unit for item in items}) < 2:
+        raise AssayError(f"{name}: an interval needs prompts of two clusters or more; give more prompts")
 
 
 def make_graders(items: "Sequence[OpenItem]", default: str, judge: Judge) -> "dict[str, Grader]":

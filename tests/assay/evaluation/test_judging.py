@@ -1,54 +1,72 @@
+"""The judge against a scripted endpoint: what it said is kept by content, and a failure is never a score."""
+
 import json
 
 import pytest
 from support.chat_server import ScriptedServer, completion
 
-from assay.evaluation.grading import OpenAnswer, OpenItem
+from assay.errors import AssayError
+from assay.evaluation.grading import OpenAnswer, OpenItem, Score, count_states
 from assay.evaluation.judging import JudgeGrader, Rubric
-from assay.generation.endpoint import ChatApi, Endpoint
+from assay.generation.endpoint import Endpoint
 from assay.prompts.records import PromptRecord
 
-RUBRIC = Rubric("How kind is it?")
+RUBRIC = Rubric("How polite is the answer?")
 
 
-def answer(text: str) -> OpenAnswer:
-    return OpenAnswer(OpenItem(PromptRecord(id="q", text="Say something."), ("a reference",)), text)
+def answers(*texts: str) -> list[OpenAnswer]:
+    return [OpenAnswer(OpenItem(PromptRecord(f"i{n}", text="Hi")), text) for n, text in enumerate(texts)]
 
 
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch):
-    monkeypatch.setattr(ChatApi, "_pause", lambda *_: 0.001)
+def said(body: dict, _attempt: int) -> tuple[int, str]:
+    """90 for thanks, a reply without a score for a riddle, nothing but failure for a crash."""
+    shown = json.loads(body["messages"][-1]["content"])["answer"]
+    if shown == "crash":
+        return 400, json.dumps({"error": {"message": "no"}})
+    return 200, completion(
+        "I cannot say" if shown == "riddle" else f'{{"score": {90 if shown == "thanks" else 10}}}'
+    )
 
 
-def reply(body, _attempt):
-    asked = json.loads(body["messages"][-1]["content"])
-    said = {"kind": '{"score": 90}', "fenced": '```json\n{"score": 12.5}\n```', "much": '{"score": 900}'}
-    return 200, completion(said.get(asked["answer"], "I cannot say"))
+def judge(cache, server=None, rubric=RUBRIC) -> JudgeGrader:
+    endpoint = None if server is None else Endpoint(server.url, "m", "none", attempts=2, first_pause=0.01)
+    return JudgeGrader(rubric, "m", cache, endpoint)
 
 
-def test_scores_states_and_a_cache_by_content(tmp_path):
-    texts = ["kind", "kind", "fenced", "much", "unclear"]
-    with ScriptedServer(reply) as server:
-        endpoint = Endpoint(server.url, "judge-1", "key", attempts=2)
-        grade = JudgeGrader(RUBRIC, "judge-1", tmp_path / "cache.jsonl", endpoint).grade
-        first = grade([answer(text) for text in texts])
-        assert [one.value for one in first] == [90, 90, 12.5, None, None]
-        assert [one.state for one in first] == ["ok", "ok", "ok", "error", "error"]
-        asked = {
-            json.loads(json.loads(body)["messages"][-1]["content"])["answer"]: n
-            for body, n in server.requests.items()
-        }
-        assert asked == {"kind": 1, "fenced": 1, "much": 1, "unclear": 1}
-        shown = json.loads(json.loads(next(iter(server.requests)))["messages"][-1]["content"])
-        assert shown["references"] == ["a reference"]
+def test_scores_are_kept_by_content_and_failures_are_asked_again(tmp_path):
+    cache = tmp_path / "new" / "judge.jsonl"
+    with ScriptedServer(said) as server:
+        first = judge(cache, server).grade(answers("thanks", "go", "riddle", "crash", "thanks"))
+        assert [one.value for one in first] == [90, 10, None, None, 90]
+        assert count_states(first) == {"scores_ok": 3, "scores_pending": 0, "scores_error": 2}
         before = sum(server.requests.values())
-        assert grade([answer("kind")])[0].value == 90
-        assert sum(server.requests.values()) == before, "what was judged is not asked again"
-        other = JudgeGrader(Rubric("How long is it?"), "judge-1", tmp_path / "cache.jsonl", endpoint)
-        other.grade([answer("kind")])
-        assert sum(server.requests.values()) == before + 1, "another rubric is another question"
+        assert before == 4  # equal answers to equal prompts are judged once
+        assert judge(cache, server).grade(answers("thanks", "go"))[0].value == 90
+        assert sum(server.requests.values()) == before
+        judge(cache, server).grade(answers("riddle"))
+        assert sum(server.requests.values()) == before + 1
 
 
-def test_without_an_endpoint_what_the_cache_lacks_is_pending(tmp_path):
-    found = JudgeGrader(RUBRIC, "judge-1", tmp_path / "cache.jsonl").grade([answer("kind")])
-    assert [(one.state, one.value) for one in found] == [("pending", None)]
+def test_without_an_endpoint_what_is_not_kept_is_pending(tmp_path):
+    cache = tmp_path / "judge.jsonl"
+    with ScriptedServer(said) as server:
+        judge(cache, server).grade(answers("thanks"))
+    found = judge(cache).grade(answers("thanks", "new"))
+    assert [one.state for one in found] == ["ok", "pending"]
+    other = judge(cache, rubric=Rubric("How long is the answer?")).grade(answers("thanks"))
+    assert other[0].state == "pending"
+
+
+@pytest.mark.parametrize("content", [b'{"id": "a"}', b'[{"key": "a"}]\n', b'[{"key": "a", "score": "x"}]\n'])
+def test_a_file_that_is_no_cache_is_refused_and_left_alone(tmp_path, content):
+    cache = tmp_path / "judge.jsonl"
+    cache.write_bytes(content)
+    with pytest.raises(AssayError, match="of a judge"):
+        judge(cache).grade(answers("thanks"))
+    assert cache.read_bytes() == content
+
+
+@pytest.mark.parametrize("state", [("ok", None), ("error", 1.0), ("pending", 0.0)])
+def test_a_value_stands_exactly_where_the_state_is_ok(state):
+    with pytest.raises(AssayError):
+        Score(*state)
