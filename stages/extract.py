@@ -58,7 +58,8 @@ def extract(
         n_layers=pin.n_layers,
         model_dtype=runtime_dtype(pin),
     )
-    if pools_first_token(position, pooling):
+    first_pooled = pools_first_token(position, pooling)
+    if first_pooled:
         typer.echo(warning(position, pooling), err=True)
     n_records = sum(1 for _ in iter_records(prompts))  # a malformed row fails here, before any weights load
     loaded = load_model(pin)
@@ -71,7 +72,7 @@ def extract(
         f"({counts.tokens} tokens), none dropped"
     )
     if metrics is not None:
-        write_json(metrics, asdict(counts))
+        write_json(metrics, asdict(counts) | ({"first_token_pooled": counts.records} if first_pooled else {}))
     if counts.defused:
         typer.echo(
             f"{counts.defused} strings of control tokens in {counts.defused_records} records were read as plain text (defused); "
