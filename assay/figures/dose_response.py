@@ -26,7 +26,13 @@ def draw_dose_response(table: pd.DataFrame, path: Path, *, title: str) -> None:
     plt = theme()
     size = (1.5 + 3.2 * len(layers), 1.0 + 2.1 * len(statistics))
     figure, grid = plt.subplots(
-        len(statistics), len(layers), figsize=size, sharex=True, sharey="row", squeeze=False
+        len(statistics),
+        len(layers),
+        figsize=size,
+        sharex=True,
+        sharey="row",
+        squeeze=False,
+        layout="constrained",
     )
     for row, statistic in enumerate(statistics):
         for column, layer in enumerate(layers):
