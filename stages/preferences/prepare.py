@@ -60,10 +60,6 @@ def prepare(
     ids = list(texts)
     rng = np.random.default_rng(seed)
     held = {ids[i] for i in rng.permutation(len(ids))[: round(evaluation * len(ids))]}
-    write_text(out / "not_train.txt", "".join(f"{task}\n" for task in ids if task in held))
-    write_text(out / "not_eval.txt", "".join(f"{task}\n" for task in ids if task not in held))
-    write_rows(out / "chat.jsonl", (_chat(task, texts[task]) for task in ids))
-    write_rows(out / "base.jsonl", ({"id": task, "text": texts[task]} for task in ids))
     counts = {"tasks": len(ids), "train_tasks": len(ids) - len(held), "eval_tasks": len(held)}
     if conditions is not None:
         known = {} if shifts is None else design.read_shifts(shifts, topic)
@@ -78,6 +74,10 @@ def prepare(
             "ood_pairs": write_rows(out / "ood_pairs.jsonl", _pairs(compared, met, neutral)),
             "ood_prompts": write_rows(out / "ood.jsonl", _prompts(compared, texts, neutral, known)),
         }
+    write_text(out / "not_train.txt", "".join(f"{task}\n" for task in ids if task in held))
+    write_text(out / "not_eval.txt", "".join(f"{task}\n" for task in ids if task not in held))
+    write_rows(out / "chat.jsonl", (_chat(task, texts[task]) for task in ids))
+    write_rows(out / "base.jsonl", ({"id": task, "text": texts[task]} for task in ids))
     write_json(metrics, counts)
     typer.echo(f"{out}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
 
