@@ -37,7 +37,10 @@ def lanes(
     ] = 0,
 ) -> None:
     """Run what `dvc repro` would run, several stages at a time."""
-    for stop in (signal.SIGINT, signal.SIGTERM):  # also where a shell started this in the background, deaf to the first
+    for stop in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # also where a shell started this in the background, deaf to the first
         signal.signal(stop, signal.default_int_handler)
     ran = reproduce(count or default_count())
     typer.echo(f"{len(ran)} stages ran." if ran else SENTENCE)
