@@ -1,5 +1,6 @@
 """Stages two at a time, beside what DVC itself says of them."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -58,7 +59,10 @@ def test_a_stage_that_fails_is_named_and_what_needs_it_is_not_begun(root: Path) 
 def test_an_interrupt_ends_the_stages_too(root: Path) -> None:
     (root / "dvc.yaml").write_text(PIPELINE.replace("cp root", "echo $$ > pid_${key}; sleep 60; cp root"))
     command = [sys.executable, "-m", "tools.lanes", "--count", "2"]
-    with subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(
+        command, cwd=root, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
         pids = [root / "pid_a", root / "pid_b"]
         while not all(path.exists() and path.read_text() for path in pids):
             assert process.poll() is None
